@@ -1,0 +1,231 @@
+/**
+ * The typed result of configuration: what every other room reads. It is plain immutable data; the file's form (aliases, positions, variables) is gone,
+ * defaults are filled in, and everything is already checked by `schema.ts` and `validate.ts`. A reload makes a whole new `Options` and compares.
+ *
+ * Units are in the names: `Ms` milliseconds (may be fractional), `Bytes`. Text is as the user wrote it (JavaScript strings); rooms that route convert
+ * subjects to byte strings once, at their edge (`util/bytes.ts`).
+ */
+
+/** A listen address. `port` -1 asks for a random free port, 0 means "not configured". */
+export interface ListenOptions {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** One certificate with its key, loaded: PEM text. */
+export interface CertificatePair {
+  readonly certFile: string;
+  readonly keyFile: string;
+  readonly certPem: string;
+  readonly keyPem: string;
+}
+
+/** A `tls {}` block, with its files already read (they are read when the configuration is read, never watched). */
+export interface TlsOptions {
+  readonly certificates: readonly CertificatePair[];
+  readonly caFile: string;
+  /** PEM text of `ca_file`, empty when absent (then the system roots count). */
+  readonly caPem: string;
+  readonly verify: boolean;
+  readonly verifyAndMap: boolean;
+  readonly verifyCertAndCheckKnownUrls: boolean;
+  readonly insecure: boolean;
+  /** IANA names, as configured; empty means the default list. */
+  readonly cipherSuites: readonly string[];
+  /** Names as configured (`X25519`, `CurveP256`, ...); empty means the default list. */
+  readonly curvePreferences: readonly string[];
+  readonly minVersion: "1.2" | "1.3";
+  readonly timeoutMs: number;
+  /** TLS handshakes per second; 0 means no limit. */
+  readonly connectionRateLimit: number;
+  /** Lower-case hex SHA-256 of the DER SubjectPublicKeyInfo; empty means no pinning. */
+  readonly pinnedCerts: readonly string[];
+  readonly handshakeFirst: boolean;
+  /** Delay after which a `handshake_first` listener falls back to sending INFO; 0 means no fallback. */
+  readonly handshakeFirstFallbackMs: number;
+}
+
+export type ConnectionType = "STANDARD" | "WEBSOCKET" | "LEAFNODE" | "LEAFNODE_WS" | "MQTT" | "MQTT_WS" | "IN_PROCESS";
+
+/** Subjects that are allowed or denied. `allow` undefined: no allow list (all allowed); empty: nothing is allowed (publish). */
+export interface SubjectPermissionOptions {
+  readonly allow?: readonly string[];
+  readonly deny?: readonly string[];
+}
+
+export interface PermissionOptions {
+  readonly publish?: SubjectPermissionOptions;
+  /** Entries may be `subject queue`. */
+  readonly subscribe?: SubjectPermissionOptions;
+  /** `maxMessages` and `expiresMs` negative mean unlimited. Defaults (1, 2 minutes) are already applied. */
+  readonly allowResponses?: { readonly maxMessages: number; readonly expiresMs: number };
+}
+
+export interface UserOptions {
+  /** Empty for an nkey user. */
+  readonly user: string;
+  readonly password: string;
+  /** Public user nkey, or empty. */
+  readonly nkey: string;
+  /** Account name; `$G` for users of the top-level `authorization`. */
+  readonly account: string;
+  /** The user's own permissions, or the default permissions of its block. */
+  readonly permissions?: PermissionOptions;
+  /** Empty means every kind of connection. */
+  readonly allowedConnectionTypes: readonly ConnectionType[];
+  readonly proxyRequired: boolean;
+}
+
+/** Single user or token of an `authorization {}` block, with its timeout. */
+export interface SimpleAuthOptions {
+  readonly username: string;
+  readonly password: string;
+  readonly token: string;
+  /** Milliseconds; undefined when not configured (the default depends on TLS). */
+  readonly timeoutMs?: number;
+}
+
+/** One weighted destination of a subject mapping. */
+export interface MappingDestination {
+  readonly subject: string;
+  /** Percent, 0 to 100. */
+  readonly weight: number;
+  /** Cluster name this destination is limited to, or empty. */
+  readonly cluster: string;
+}
+
+export interface MappingOptions {
+  readonly source: string;
+  readonly destinations: readonly MappingDestination[];
+}
+
+export interface AccountOptions {
+  readonly name: string;
+  readonly nkey: string;
+  readonly mappings: readonly MappingOptions[];
+  /** Negative means unlimited. */
+  readonly limits: {
+    readonly maxConnections: number;
+    readonly maxSubscriptions: number;
+    readonly maxPayload: number;
+    readonly maxLeafnodes: number;
+  };
+  readonly traceDestination: string;
+  /** Percent of externally triggered traces to follow, 1 to 100. */
+  readonly traceSampling: number;
+}
+
+export interface WebsocketOptions extends ListenOptions {
+  readonly advertise: string;
+  readonly tls?: TlsOptions;
+  readonly noTls: boolean;
+  readonly sameOrigin: boolean;
+  readonly allowedOrigins: readonly string[];
+  /** Whole handshake, milliseconds; 0 means no limit. */
+  readonly handshakeTimeoutMs: number;
+  readonly compression: boolean;
+  readonly authorization: SimpleAuthOptions;
+  readonly noAuthUser: string;
+  readonly jwtCookie: string;
+  readonly userCookie: string;
+  readonly passCookie: string;
+  readonly tokenCookie: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** NATS PING interval for this listener, milliseconds; 0 means the server's. */
+  readonly pingIntervalMs: number;
+}
+
+export interface LogOptions {
+  readonly debug: boolean;
+  readonly trace: boolean;
+  readonly traceVerbose: boolean;
+  readonly traceHeaders: boolean;
+  readonly logtime: boolean;
+  readonly logtimeUtc: boolean;
+  readonly logFile: string;
+  /** Bytes after which the log file is rotated; 0 means never. */
+  readonly logSizeLimitBytes: number;
+  /** Current file plus backups to keep; 0 means all. */
+  readonly logMaxFiles: number;
+  readonly syslog: boolean;
+  readonly remoteSyslog: string;
+  readonly maxTracedMsgLen: number;
+}
+
+export type WriteTimeoutPolicy = "default" | "close" | "retry";
+
+export interface Options extends ListenOptions {
+  /** Path as given, or empty when started without a file. */
+  readonly configFile: string;
+  /** `sha256:<hex>` of the parsed file, or empty. */
+  readonly configDigest: string;
+
+  readonly clientAdvertise: string;
+  /** Empty: the server id is used. */
+  readonly serverName: string;
+  readonly serverTags: readonly string[];
+  readonly serverMetadata: Readonly<Record<string, string>>;
+  readonly featureFlags: Readonly<Record<string, boolean>>;
+
+  readonly log: LogOptions;
+  readonly pidFile: string;
+  readonly portsFileDir: string;
+  readonly profPort: number;
+  readonly profBlockRate: number;
+
+  readonly httpHost: string;
+  readonly httpPort: number;
+  readonly httpsPort: number;
+  /** Empty, or a clean path with a leading and without a trailing slash. */
+  readonly httpBasePath: string;
+
+  /** Negative refuses all. */
+  readonly maxConnections: number;
+  readonly maxControlLine: number;
+  readonly maxPayload: number;
+  readonly maxPending: number;
+  /** Per connection; 0 means no limit. */
+  readonly maxSubscriptions: number;
+  /** Tokens in a subscription's subject; 0 means no limit. */
+  readonly maxSubscriptionTokens: number;
+  readonly maxClosedClients: number;
+  readonly pingIntervalMs: number;
+  readonly pingMax: number;
+  readonly writeDeadlineMs: number;
+  readonly writeTimeout: WriteTimeoutPolicy;
+  readonly lameDuckDurationMs: number;
+  readonly lameDuckGracePeriodMs: number;
+  readonly noFastProducerStall: boolean;
+  readonly disableSublistCache: boolean;
+  readonly noHeaderSupport: boolean;
+  readonly connectErrorReports: number;
+  readonly reconnectErrorReports: number;
+  readonly proxyProtocol: boolean;
+  /** Public nkeys of `proxies.trusted`. */
+  readonly trustedProxies: readonly string[];
+
+  /** Top-level `authorization`: single user or token. */
+  readonly authorization: SimpleAuthOptions;
+  readonly authorizationProxyRequired: boolean;
+  /** Permissions of the single user (or token) of the top-level `authorization`. */
+  readonly authorizationPermissions?: PermissionOptions;
+  /** Users and nkey users of the top level and of all accounts. */
+  readonly users: readonly UserOptions[];
+  readonly noAuthUser: string;
+  /** Accounts of the file, without `$G` and the implicit `$SYS`. */
+  readonly accounts: readonly AccountOptions[];
+  /** Mappings of `$G`. */
+  readonly mappings: readonly MappingOptions[];
+  /** Name of the system account; `$SYS` by default; empty with `no_system_account`. */
+  readonly systemAccount: string;
+
+  readonly tls?: TlsOptions;
+  readonly allowNonTls: boolean;
+  readonly websocket: WebsocketOptions;
+
+  /**
+   * Configured options whose feature this build does not have yet, as "<file>:<line>:<col>: <option>" (or the flag). The server refuses to start
+   * when this is not empty; `-t` does not mind.
+   */
+  readonly unsupported: readonly string[];
+}
