@@ -1,0 +1,140 @@
+/**
+ * Files through the operating system's synchronous calls. Every failure becomes a `DiskError` with the words that the C library has for the code, which are
+ * also the words of the texts users see (`open x: no such file or directory`).
+ */
+import { closeSync, existsSync, fstatSync, openSync, readdirSync, readFileSync, renameSync, unlinkSync, writeFileSync, writeSync } from "node:fs";
+import { DiskError } from "../disk.ts";
+import type { AppendFile, DirectoryEntry, Disk } from "../disk.ts";
+
+/** What the operating system's error codes mean, in the C library's words, lower case. */
+const reasons: Readonly<Record<string, string>> = {
+  EACCES: "permission denied",
+  EADDRINUSE: "address already in use",
+  EADDRNOTAVAIL: "cannot assign requested address",
+  EAGAIN: "resource temporarily unavailable",
+  EBADF: "bad file descriptor",
+  EBUSY: "device or resource busy",
+  ECONNREFUSED: "connection refused",
+  ECONNRESET: "connection reset by peer",
+  EDQUOT: "disk quota exceeded",
+  EEXIST: "file exists",
+  EFBIG: "file too large",
+  EHOSTUNREACH: "no route to host",
+  EINVAL: "invalid argument",
+  EIO: "input/output error",
+  EISDIR: "is a directory",
+  ELOOP: "too many levels of symbolic links",
+  EMFILE: "too many open files",
+  EMSGSIZE: "message too long",
+  ENAMETOOLONG: "file name too long",
+  ENETUNREACH: "network is unreachable",
+  ENFILE: "too many open files in system",
+  ENODEV: "no such device",
+  ENOENT: "no such file or directory",
+  ENOMEM: "cannot allocate memory",
+  ENOSPC: "no space left on device",
+  ENOTDIR: "not a directory",
+  ENOTEMPTY: "directory not empty",
+  ENXIO: "no such device or address",
+  EPERM: "operation not permitted",
+  EPIPE: "broken pipe",
+  EPROTOTYPE: "protocol wrong type for socket",
+  EROFS: "read-only file system",
+  ESRCH: "no such process",
+  ETIMEDOUT: "connection timed out",
+  ETXTBSY: "text file busy",
+  EXDEV: "invalid cross-device link",
+};
+
+/** The operating system's code of an error that the runtime threw, or its message when it has none. */
+export function codeOf(error: unknown): string {
+  if (error instanceof Error && "code" in error && typeof error.code === "string") return error.code;
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** What an error code means: `ENOENT` is `no such file or directory`; unknown codes come back as they are. */
+export function reasonOf(code: string): string {
+  return reasons[code] ?? code;
+}
+
+function attempt<T>(call: string, path: string, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    const code = codeOf(error);
+    throw new DiskError(code, call, path, reasonOf(code));
+  }
+}
+
+class SystemAppendFile implements AppendFile {
+  #sizeBytes: number;
+  readonly #descriptor: number;
+  readonly #path: string;
+
+  constructor(descriptor: number, path: string, sizeBytes: number) {
+    this.#descriptor = descriptor;
+    this.#path = path;
+    this.#sizeBytes = sizeBytes;
+  }
+
+  get sizeBytes(): number {
+    return this.#sizeBytes;
+  }
+
+  append(bytes: Uint8Array): void {
+    for (let at = 0; at < bytes.length; ) {
+      const from = at;
+      const written = attempt("write", this.#path, () => writeSync(this.#descriptor, bytes, from));
+      this.#sizeBytes += written;
+      at += written;
+    }
+  }
+
+  close(): void {
+    attempt("close", this.#path, () => closeSync(this.#descriptor));
+  }
+}
+
+/** The machine's file systems. */
+export class SystemDisk implements Disk {
+  readFile(path: string): Uint8Array {
+    // A directory opens but does not read, and the call that failed is part of the text.
+    const descriptor = attempt("open", path, () => openSync(path, "r"));
+    try {
+      return attempt("read", path, () => readFileSync(descriptor));
+    } finally {
+      closeSync(descriptor);
+    }
+  }
+
+  writeFile(path: string, bytes: Uint8Array, mode: number): void {
+    const descriptor = attempt("open", path, () => openSync(path, "w", mode));
+    try {
+      attempt("write", path, () => writeFileSync(descriptor, bytes));
+    } finally {
+      closeSync(descriptor);
+    }
+  }
+
+  openAppend(path: string, mode: number): AppendFile {
+    const descriptor = attempt("open", path, () => openSync(path, "a", mode));
+    return new SystemAppendFile(descriptor, path, fstatSync(descriptor).size);
+  }
+
+  rename(from: string, to: string): void {
+    attempt("rename", `${from} ${to}`, () => renameSync(from, to));
+  }
+
+  remove(path: string): void {
+    attempt("remove", path, () => unlinkSync(path));
+  }
+
+  exists(path: string): boolean {
+    return existsSync(path);
+  }
+
+  list(path: string): DirectoryEntry[] {
+    const entries = attempt("open", path, () => readdirSync(path, { withFileTypes: true }));
+    return entries.map((entry) => ({ name: entry.name, isDirectory: entry.isDirectory() }));
+  }
+}
