@@ -1,0 +1,27 @@
+/**
+ * Temporary folders for tests. Every folder made here is removed when the test process ends, also after a failure, so a
+ * test never has to clean up and never leaves anything behind.
+ */
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const folders = new Set<string>();
+
+process.on('exit', () => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
+
+/** Makes a new empty folder below the system's temporary folder; `label` only makes its name readable. */
+export function temporaryFolder(label = 'test'): string {
+  const folder = mkdtempSync(join(tmpdir(), `nats-${label}-`));
+  folders.add(folder);
+  return folder;
+}
+
+/** Removes a folder made by {@link temporaryFolder} before the process ends. */
+export function removeTemporaryFolder(folder: string): void {
+  if (!folders.delete(folder)) return;
+  rmSync(folder, { recursive: true, force: true });
+}

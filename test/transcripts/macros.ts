@@ -1,0 +1,44 @@
+/**
+ * `${...}` in transcripts: values that only exist at run time (folders, ports, captured text) and keys and signatures
+ * that would be noise written out. README.md lists them.
+ */
+
+import { certificateFolder, publicKeyPin } from '../support/certificates.ts';
+import { nkeyFromSeed, nkeyNamed, type Nkey } from '../support/nkeys.ts';
+import type { Captures } from './pattern.ts';
+
+/** What macros may refer to. A missing value leaves its macro as it is (the server's own folder is known later). */
+export interface MacroScope {
+  readonly captures: Captures;
+  readonly values: Readonly<Record<string, string | undefined>>;
+  /** The nonce of the INFO that the connection got. */
+  readonly nonce?: string;
+}
+
+function userKey(name: string): Nkey {
+  return /^S[A-Z2-7]{57}$/.test(name) ? nkeyFromSeed(name) : nkeyNamed('user', name);
+}
+
+function call(name: string, argument: string, scope: MacroScope): string | undefined {
+  switch (name) {
+    case 'user': return userKey(argument).publicKey;
+    case 'seed': return userKey(argument).seed;
+    case 'account': return nkeyNamed('account', argument).publicKey;
+    case 'sign': return userKey(argument).sign(scope.nonce ?? '').toString('base64url');
+    case 'sign64': return userKey(argument).sign(scope.nonce ?? '').toString('base64');
+    case 'pin': return publicKeyPin(certificateFolder(), argument);
+    default: return undefined;
+  }
+}
+
+/** Replaces every macro in `text`. Throws on an unknown function or name. */
+export function expandMacros(text: string, scope: MacroScope): string {
+  const repeated = text.replace(/\$\{repeat\((.*?),\s*(\d+)\)\}/gs, (_, part: string, count: string) => part.repeat(Number(count)));
+  return repeated.replace(/\$\{(\w+)(?:\(([^)]*)\))?\}/g, (whole, name: string, argument: string | undefined) => {
+    if (name === 'dir' && scope.values['dir'] === undefined) return whole;
+    if (name === 'certs') return certificateFolder();
+    const value = argument === undefined ? (scope.values[name] ?? scope.captures.get(name)) : call(name, argument, scope);
+    if (value === undefined) throw new Error(`unknown macro ${whole}`);
+    return value;
+  });
+}

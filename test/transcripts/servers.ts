@@ -1,0 +1,78 @@
+/**
+ * The servers that transcripts run against. Transcripts with the same setup share one process, one after the other; a
+ * transcript hands its server back clean (no connection, no subscription left over from it) or the process is stopped.
+ * A few idle servers are kept, the least recently used one makes room.
+ */
+
+import { deadlineIn } from '../support/deadline.ts';
+import { ServerProcess, type ServerSetup } from '../support/server-process.ts';
+
+const IDLE_MAX = 4;
+
+interface Counters {
+  readonly connections: number;
+  readonly subscriptions: number;
+}
+
+interface Idle {
+  readonly key: string;
+  readonly server: ServerProcess;
+  readonly baseline: Counters | undefined;
+}
+
+/** A server in use by one transcript. */
+export interface Lease {
+  readonly server: ServerProcess;
+  /** Hands the server back. `reusable` false stops it. */
+  release(reusable: boolean): Promise<void>;
+}
+
+async function counters(server: ServerProcess): Promise<Counters | undefined> {
+  const { monitoring } = server.ports;
+  if (monitoring?.scheme !== 'http') return undefined;
+  try {
+    const answer = await fetch(`http://${monitoring.host}:${monitoring.port}/varz`);
+    if (!answer.ok) return undefined;
+    const { connections, subscriptions } = (await answer.json()) as Partial<Counters>;
+    return connections === undefined || subscriptions === undefined ? undefined : { connections, subscriptions };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Waits until nothing of the last transcript is left in the server; false when that does not come true. */
+async function becomesClean(server: ServerProcess, baseline: Counters | undefined): Promise<boolean> {
+  if (baseline === undefined) return false;
+  for (const end = deadlineIn(1000); performance.now() < end; ) {
+    const now = await counters(server);
+    if (now === undefined) return false;
+    if (now.connections === 0 && now.subscriptions === baseline.subscriptions) return true;
+  }
+  return false;
+}
+
+export class ServerPool {
+  readonly #idle: Idle[] = [];
+
+  /** A running server of this setup: an idle one unless `alone`, else a new one. */
+  async lease(setup: ServerSetup, alone: boolean): Promise<Lease> {
+    const key = JSON.stringify(setup);
+    const at = alone ? -1 : this.#idle.findIndex((candidate) => candidate.key === key);
+    const [found] = at < 0 ? [] : this.#idle.splice(at, 1);
+    const server = found?.server ?? (await ServerProcess.start(setup));
+    const baseline = found?.baseline ?? (alone ? undefined : await counters(server));
+    return {
+      server,
+      release: async (reusable) => {
+        if (!reusable || alone || !(await becomesClean(server, baseline))) return server.stop();
+        this.#idle.unshift({ key, server, baseline });
+        await Promise.all(this.#idle.splice(IDLE_MAX).map((surplus) => surplus.server.stop()));
+      },
+    };
+  }
+
+  /** Stops every idle server. */
+  async close(): Promise<void> {
+    await Promise.all(this.#idle.splice(0).map((idle) => idle.server.stop()));
+  }
+}

@@ -1,0 +1,38 @@
+/**
+ * Every transcript against every server: our binary (NATS_SERVER, or dist/nats-server) and, where NATS_REFERENCE_SERVER
+ * names one, the reference server, which decides what is right. REQUIRE_REFERENCE=1 makes a missing reference an error.
+ */
+
+import { afterAll, describe, expect, test } from 'bun:test';
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { applies, loadTranscripts, run, ServerPool } from './runner.ts';
+
+const transcripts = loadTranscripts();
+const ours = resolve(process.env['NATS_SERVER'] ?? join(import.meta.dir, '../../dist/nats-server'));
+const reference = process.env['NATS_REFERENCE_SERVER'];
+
+function runAll(binary: string, isReference: boolean): void {
+  const pool = new ServerPool();
+  afterAll(() => pool.close());
+  for (const transcript of transcripts) {
+    if (!applies(transcript, isReference)) continue;
+    test(`${transcript.file}: ${transcript.title}`, async () => {
+      await run(transcript, binary, pool);
+      expect(transcript.steps.length).toBeGreaterThan(0);
+    });
+  }
+}
+
+test('our server binary is built', () => {
+  expect(existsSync(ours), `${ours} is missing: run the build, or name a binary with NATS_SERVER`).toBe(true);
+});
+
+if (existsSync(ours)) describe('our server', () => runAll(ours, false));
+
+if (reference !== undefined && existsSync(reference)) describe('reference server', () => runAll(resolve(reference), true));
+else if (process.env['REQUIRE_REFERENCE'] === '1') {
+  test('the reference server is there', () => {
+    throw new Error('REQUIRE_REFERENCE=1, but NATS_REFERENCE_SERVER does not name a binary (scripts/reference-server prints one)');
+  });
+} else console.log('transcripts: NATS_REFERENCE_SERVER names no binary, so only our own server is tested');
