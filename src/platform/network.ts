@@ -6,11 +6,11 @@
 /** What the owner of a stream is told. Calls come from the event loop, one at a time. */
 export interface StreamHandler {
   /** Bytes arrived. The array is only valid during the call, unless copied. */
-  data(bytes: Buffer): void;
+  onData(bytes: Buffer): void;
   /** The kernel takes bytes again, after a short `write`. */
-  drain(): void;
+  onDrain(): void;
   /** The stream is gone: `error` undefined when the peer closed it in order. Called exactly once, also after `terminate`. */
-  close(error: StreamError | undefined): void;
+  onClose(error: StreamError | undefined): void;
 }
 
 export interface StreamError {
@@ -34,6 +34,8 @@ export interface Stream {
   end(): void;
   /** Closes at once. */
   terminate(): void;
+  /** A framed stream (WebSocket) tells its peer why it is about to close; goes out behind everything written so far. */
+  announceClose?(reason: string): void;
   /**
    * Becomes a TLS server on the same connection. `initial` are bytes already read that belong to the handshake.
    * The returned stream replaces this one, which must not be used any more.

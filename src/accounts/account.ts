@@ -1,0 +1,49 @@
+/**
+ * An account: an isolated subject space with its own interest, subject mappings and limits. Two accounts never see each other's messages.
+ */
+import type { AccountOptions } from "../config/options.ts";
+import { Interest } from "../routing/interest.ts";
+import type { SubjectMapper } from "../routing/mapping.ts";
+
+/** Account of everybody who is not put in another. */
+export const GLOBAL_ACCOUNT = "$G";
+
+/** Traffic of connections that left; live ones are added by whoever asks. */
+export interface Traffic {
+  inMsgs: number;
+  inBytes: number;
+  outMsgs: number;
+  outBytes: number;
+}
+
+export function noTraffic(): Traffic {
+  return { inMsgs: 0, inBytes: 0, outMsgs: 0, outBytes: 0 };
+}
+
+export type AccountLimits = AccountOptions["limits"];
+
+export const NO_LIMITS: AccountLimits = { maxConnections: -1, maxSubscriptions: -1, maxPayload: -1, maxLeafnodes: -1 };
+
+export class Account {
+  readonly interest: Interest;
+  /** Undefined while the account maps nothing. */
+  mapper: SubjectMapper | undefined = undefined;
+  limits: AccountLimits = NO_LIMITS;
+  traceDestination = "";
+  traceSampling = 100;
+  nkey = "";
+  /** Client connections bound to the account. */
+  clientConnections = 0;
+  slowConsumers = 0;
+  /** Of connections that are gone. */
+  readonly pastTraffic = noTraffic();
+  updatedAtNs = 0n;
+
+  constructor(
+    readonly name: string,
+    readonly isSystem: boolean,
+    cacheSlots?: number,
+  ) {
+    this.interest = new Interest(cacheSlots);
+  }
+}

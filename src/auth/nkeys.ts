@@ -1,0 +1,91 @@
+/**
+ * Nkeys: Ed25519 and X25519 keys as text with a type letter and a checksum. Spec: accounts and authentication, section 2.3. Cryptography is the platform's
+ * (`node:crypto`); this file is the encoding.
+ */
+import { createPublicKey, type KeyObject, verify } from "node:crypto";
+
+export type NkeyKind = "operator" | "account" | "user" | "server" | "cluster" | "curve";
+
+const PREFIX: Readonly<Record<NkeyKind, number>> = { operator: 14 << 3, account: 0, user: 20 << 3, server: 13 << 3, cluster: 2 << 3, curve: 23 << 3 };
+const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+
+/** The public key text: base32 of prefix, 32 key bytes and CRC-16. */
+export function encodePublicKey(kind: NkeyKind, key: Uint8Array): string {
+  const raw = Buffer.alloc(3 + key.length);
+  raw[0] = PREFIX[kind];
+  raw.set(key, 1);
+  raw.writeUInt16LE(crc16(raw.subarray(0, 1 + key.length)), 1 + key.length);
+  return base32(raw);
+}
+
+/** Kind and key bytes of a public key text; undefined when it is not one. */
+export function decodePublicKey(text: string): { readonly kind: NkeyKind; readonly key: Buffer } | undefined {
+  const raw = fromBase32(text);
+  if (raw === undefined || raw.length < 4) return undefined;
+  const body = raw.subarray(0, raw.length - 2);
+  if (crc16(body) !== raw.readUInt16LE(raw.length - 2)) return undefined;
+  const kind = (Object.keys(PREFIX) as NkeyKind[]).find((name) => PREFIX[name] === (raw[0] & 0xf8));
+  return kind === undefined ? undefined : { kind, key: raw.subarray(1, raw.length - 2) };
+}
+
+/** Whether `text` is a public key, of `kind` when given. */
+export function isPublicKey(text: string, kind?: NkeyKind): boolean {
+  const decoded = decodePublicKey(text);
+  return decoded !== undefined && (kind === undefined || decoded.kind === kind);
+}
+
+/** Whether `signature` (64 bytes) by the holder of `publicKey` covers `data`. */
+export function verifySignature(publicKey: string, data: Uint8Array, signature: Uint8Array): boolean {
+  const decoded = decodePublicKey(publicKey);
+  if (decoded === undefined || decoded.key.length !== 32 || signature.length !== 64) return false;
+  return verify(null, data, ed25519Key(decoded.key), signature);
+}
+
+/** DER of an Ed25519 SubjectPublicKeyInfo up to the key bytes. */
+const ED25519_SPKI = Buffer.from("302a300506032b6570032100", "hex");
+
+function ed25519Key(key: Uint8Array): KeyObject {
+  return createPublicKey({ key: Buffer.concat([ED25519_SPKI, key]), format: "der", type: "spki" });
+}
+
+/** CRC-16/XMODEM. */
+export function crc16(bytes: Uint8Array): number {
+  let crc = 0;
+  for (const byte of bytes) {
+    crc ^= byte << 8;
+    for (let bit = 0; bit < 8; bit++) crc = crc & 0x8000 ? ((crc << 1) ^ 0x1021) & 0xffff : (crc << 1) & 0xffff;
+  }
+  return crc;
+}
+
+function base32(bytes: Uint8Array): string {
+  let text = "";
+  let bits = 0;
+  let value = 0;
+  for (const byte of bytes) {
+    value = ((value << 8) | byte) & 0xffff;
+    bits += 8;
+    while (bits >= 5) {
+      bits -= 5;
+      text += ALPHABET[(value >> bits) & 31];
+    }
+  }
+  return bits > 0 ? text + ALPHABET[(value << (5 - bits)) & 31] : text;
+}
+
+function fromBase32(text: string): Buffer | undefined {
+  const bytes: number[] = [];
+  let bits = 0;
+  let value = 0;
+  for (const letter of text) {
+    const digit = ALPHABET.indexOf(letter);
+    if (digit === -1) return undefined;
+    value = ((value << 5) | digit) & 0xfff;
+    bits += 5;
+    if (bits >= 8) {
+      bits -= 8;
+      bytes.push((value >> bits) & 255);
+    }
+  }
+  return Buffer.from(bytes);
+}

@@ -1,0 +1,62 @@
+/**
+ * What a link needs of the server it lives in. The server implements it; links know nothing else of the floors above.
+ */
+import type { Account } from "../accounts/index.ts";
+import type { Authenticator } from "../auth/index.ts";
+import type { Logger } from "../log/logger.ts";
+import type { Clock, Random } from "../platform/index.ts";
+import type { ServerInfo } from "../protocol/info.ts";
+import type { Message } from "../routing/message.ts";
+import type { ClientLink } from "./client/client.ts";
+import type { Turn } from "./turn.ts";
+
+/** Limits and switches that links read; the server replaces the whole object at reload. */
+export interface LinkSettings {
+  readonly maxControlLine: number;
+  readonly maxPayload: number;
+  readonly maxPending: number;
+  /** Per connection; 0 means no limit. */
+  readonly maxSubscriptions: number;
+  readonly maxSubscriptionTokens: number;
+  readonly pingIntervalMs: number;
+  readonly websocketPingIntervalMs: number;
+  readonly pingMax: number;
+  readonly writeDeadlineMs: number;
+  /** Whether a client that made progress within the write deadline is kept (`write_timeout: retry`). */
+  readonly retryWriteTimeout: boolean;
+  readonly noFastProducerStall: boolean;
+  readonly headers: boolean;
+  readonly trace: boolean;
+  readonly traceHeaders: boolean;
+  readonly maxTracedMsgLen: number;
+}
+
+/** Counters that no link can keep for itself, because links leave. */
+export interface LinkStats {
+  slowConsumers: number;
+  staleConnections: number;
+  stalledClients: number;
+}
+
+export interface LinkHost {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly turn: Turn;
+  readonly settings: LinkSettings;
+  readonly stats: LinkStats;
+  readonly authenticator: Authenticator;
+  readonly globalAccount: Account;
+  /** One view for all links: parsing and delivering a message is one uninterrupted call. */
+  readonly message: Message;
+  account(name: string): Account | undefined;
+  /** What INFO says to this client, without what is the connection's own (`client_id`, `client_ip`, `nonce`, `max_payload`). */
+  infoFor(link: ClientLink): Omit<ServerInfo, "client_id" | "client_ip" | "nonce" | "max_payload">;
+  nextClientId(): number;
+  /** The kernel refused bytes of this link: its write deadline is watched from now on. */
+  watchDeadline(link: ClientLink): void;
+  /** The link is open and in the table of connections. */
+  onLinkOpened(link: ClientLink): void;
+  /** The link is closed: out of the table, into the closed ring. Called once. */
+  onLinkClosed(link: ClientLink): void;
+}

@@ -1,0 +1,265 @@
+/**
+ * The network on Bun's sockets. A socket's `data` field points to its stream, so that one set of callbacks serves every connection of the process.
+ *
+ * TLS is always an upgrade of a plain socket: only then can certificates be replaced at run time (a listener's own TLS settings cannot), and
+ * bytes that were read to decide about TLS can be handed to the handshake.
+ */
+import { createHash, X509Certificate } from "node:crypto";
+import { networkInterfaces } from "node:os";
+import type { Socket, SocketHandler, TCPSocketListener } from "bun";
+import { type Listener, ListenError, type Network, type Stream, type StreamError, type StreamHandler, type TlsHandshake, type TlsServerContext, type TlsServerSettings, type TlsState, type TlsStream } from "../network.ts";
+import { type BunTls, cipherList, curveList } from "./tls.ts";
+
+const NOT_HANDLED: StreamHandler = { onData() {}, onDrain() {}, onClose() {} };
+
+class BunStream implements TlsStream {
+  handler: StreamHandler = NOT_HANDLED;
+  tls: TlsState | undefined = undefined;
+  #closed = false;
+  #socket: Socket<BunStream>;
+  #error: StreamError | undefined = undefined;
+  /** The plain twin of an upgraded socket still reports ciphertext; its stream must stay silent. */
+  #replaced = false;
+  handshake: ((result: TlsHandshake) => void) | undefined = undefined;
+
+  constructor(socket: Socket<BunStream>) {
+    this.#socket = socket;
+  }
+
+  get remoteAddress(): string {
+    return plainAddress(this.#socket.remoteAddress ?? "");
+  }
+
+  get remotePort(): number {
+    return this.#socket.remotePort ?? 0;
+  }
+
+  get localAddress(): string {
+    return plainAddress(this.#socket.localAddress ?? "");
+  }
+
+  get localPort(): number {
+    return this.#socket.localPort ?? 0;
+  }
+
+  write(bytes: Uint8Array, start: number, end: number): number {
+    if (this.#closed) return 0;
+    const taken = this.#socket.write(bytes, start, end - start);
+    return taken > 0 ? taken : 0;
+  }
+
+  pause(): void {
+    if (!this.#closed) this.#socket.pause();
+  }
+
+  resume(): void {
+    if (!this.#closed) this.#socket.resume();
+  }
+
+  end(): void {
+    if (!this.#closed) this.#socket.end();
+  }
+
+  terminate(): void {
+    if (!this.#closed) this.#socket.terminate();
+  }
+
+  upgradeTls(context: TlsServerContext, initial: Uint8Array | undefined, done: (result: TlsHandshake) => void): TlsStream {
+    const prepared = context as PreparedTls;
+    const stream = new BunStream(this.#socket);
+    stream.handshake = done;
+    this.#replaced = true;
+    const options = { isServer: true, tls: prepared.tls, data: stream, socket: CALLBACKS, ...(initial === undefined || initial.length === 0 ? {} : { initialData: initial }) };
+    // `isServer` and `initialData` are missing in the type declarations.
+    const [, secure] = this.#socket.upgradeTLS(options as unknown as Parameters<Socket<BunStream>["upgradeTLS"]>[0]) as unknown as [unknown, Socket<BunStream>];
+    stream.#socket = secure;
+    return stream;
+  }
+
+  received(bytes: Buffer): void {
+    if (!this.#replaced) this.handler.onData(bytes);
+  }
+
+  writable(): void {
+    if (!this.#replaced) this.handler.onDrain();
+  }
+
+  failed(error: StreamError): void {
+    this.#error ??= error;
+  }
+
+  closed(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    if (this.#replaced) return;
+    const handshake = this.handshake;
+    this.handshake = undefined;
+    if (handshake !== undefined) handshake({ ok: false, cause: "EOF", kind: "other" });
+    this.handler.onClose(this.#error);
+  }
+
+  handshaken(socket: Socket<BunStream>, ok: boolean, error: (Error & { code?: string }) | null): void {
+    const done = this.handshake;
+    this.handshake = undefined;
+    if (done === undefined) return;
+    if (!ok) {
+      done(handshakeFailure(error));
+      this.terminate();
+      return;
+    }
+    const certificate = socket.getPeerCertificate() as { raw?: Uint8Array } | null;
+    const cipher = socket.getCipher() as { standardName?: string; name?: string } | null;
+    this.tls = {
+      version: (socket.getTLSVersion() ?? "").replace("TLSv", ""),
+      cipherSuite: cipher?.standardName ?? cipher?.name ?? "",
+      serverName: (socket.getServername() || "") as string,
+      peerCertificateDer: certificate?.raw,
+      peerAuthorized: socket.authorized,
+    };
+    done({ ok: true });
+  }
+}
+
+/** What the reference says for the same failure. */
+function handshakeFailure(error: (Error & { code?: string }) | null): TlsHandshake {
+  const text = error?.message ?? "";
+  if (error?.code === "ECONNRESET") return { ok: false, cause: "EOF", kind: "other" };
+  if (text.includes("PEER_DID_NOT_RETURN_A_CERTIFICATE")) return { ok: false, cause: "tls: client didn't provide a certificate", kind: "certificate" };
+  if (text.includes("UNSUPPORTED_PROTOCOL") || text.includes("WRONG_VERSION_NUMBER") || text.includes("NO_PROTOCOLS_ENABLED")) return { ok: false, cause: "tls: client offered only unsupported versions", kind: "other" };
+  if (text.includes("NO_SHARED_CIPHER") || text.includes("NO_SHARED_GROUP")) return { ok: false, cause: "tls: no cipher suite supported by both client and server", kind: "other" };
+  if (text.includes("HTTP_REQUEST") || text.includes("HTTPS_PROXY_REQUEST") || text.includes("UNEXPECTED_RECORD") || text.includes("WRONG_SSL_VERSION")) return { ok: false, cause: "tls: first record does not look like a TLS handshake", kind: "not-tls" };
+  const alert = /(?:SSLV3|TLSV1|TLSV13)_ALERT_([A-Z_]+)/.exec(text);
+  if (alert !== null) return { ok: false, cause: `remote error: tls: ${alert[1].toLowerCase().replaceAll("_", " ")}`, kind: "other" };
+  if (/CERTIFICATE|SELF_SIGNED|ISSUER/.test(`${error?.code ?? ""} ${text}`)) return { ok: false, cause: "tls: failed to verify certificate: x509: certificate signed by unknown authority", kind: "certificate" };
+  return { ok: false, cause: text === "" ? "EOF" : text, kind: "other" };
+}
+
+const CALLBACKS: SocketHandler<BunStream> = {
+  data(socket, bytes) {
+    socket.data.received(bytes as Buffer);
+  },
+  drain(socket) {
+    socket.data.writable();
+  },
+  close(socket, error) {
+    if (error !== undefined) socket.data.failed(streamError(error));
+    socket.data.closed();
+  },
+  end(socket) {
+    // The peer sent FIN: NATS has no half-open connections.
+    socket.end();
+  },
+  error(socket, error) {
+    socket.data.failed(streamError(error));
+  },
+  handshake(socket, ok, error) {
+    socket.data.handshaken(socket, ok, error);
+  },
+};
+
+function streamError(error: Error & { code?: string }): StreamError {
+  return { code: error.code ?? "", message: error.message };
+}
+
+interface PreparedTls extends TlsServerContext {
+  readonly tls: BunTls;
+}
+
+export class BunNetwork implements Network {
+  listen(host: string, port: number, accept: (stream: Stream) => void): Listener {
+    let listener: TCPSocketListener<BunStream>;
+    try {
+      listener = Bun.listen<BunStream>({
+        hostname: host,
+        port: Math.max(port, 0),
+        allowHalfOpen: false,
+        socket: {
+          ...CALLBACKS,
+          open(socket) {
+            const stream = new BunStream(socket);
+            socket.data = stream;
+            accept(stream);
+          },
+        },
+      });
+    } catch (error) {
+      throw new ListenError(joinHostPort(host, port), listenReason(error));
+    }
+    return { host, port: listener.port, close: () => listener.stop(false) };
+  }
+
+  async dial(host: string, port: number): Promise<Stream> {
+    const { promise, resolve, reject } = Promise.withResolvers<Stream>();
+    await Bun.connect<BunStream | undefined>({
+      hostname: host,
+      port,
+      data: undefined,
+      socket: {
+        ...(CALLBACKS as SocketHandler<BunStream | undefined>),
+        open(socket) {
+          const stream = new BunStream(socket as Socket<BunStream>);
+          socket.data = stream;
+          resolve(stream);
+        },
+        connectError(_socket, error) {
+          reject(streamError(error));
+        },
+      },
+    });
+    return promise;
+  }
+
+  prepareTls(settings: TlsServerSettings): TlsServerContext {
+    const ciphers = cipherList(settings.cipherSuites);
+    const onlyNewSuites = settings.cipherSuites.length > 0 && ciphers === undefined;
+    const tls: BunTls = {
+      key: settings.certificates.map((pair) => pair.keyPem),
+      cert: settings.certificates.map((pair) => pair.certPem),
+      ...(settings.verify ? { requestCert: true, rejectUnauthorized: true, ...(settings.caPem === "" ? {} : { ca: settings.caPem }) } : {}),
+      ...(ciphers === undefined ? {} : { ciphers }),
+      ...(settings.curvePreferences.length === 0 ? {} : { ecdhCurve: curveList(settings.curvePreferences) }),
+      minVersion: settings.minVersion === "1.3" || onlyNewSuites ? 0x0304 : 0x0303,
+    };
+    const id = createHash("sha256").update(JSON.stringify(tls)).digest("hex");
+    const prepared: PreparedTls = { id, tls };
+    return prepared;
+  }
+
+  interfaceAddresses(): readonly string[] {
+    return Object.values(networkInterfaces())
+      .flatMap((addresses) => addresses ?? [])
+      .map((address) => address.address)
+      .filter((address) => !address.toLowerCase().startsWith("fe80:"));
+  }
+}
+
+/** Digest of the public key of a certificate, as pins name it. */
+export function publicKeyDigest(der: Uint8Array): string {
+  const certificate = new X509Certificate(der);
+  return createHash("sha256").update(certificate.publicKey.export({ type: "spki", format: "der" })).digest("hex");
+}
+
+/** `::ffff:10.0.0.1` is the IPv4 peer of a dual-stack listener. */
+function plainAddress(address: string): string {
+  return address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address;
+}
+
+function joinHostPort(host: string, port: number): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+function listenReason(error: unknown): string {
+  const code = (error as { code?: string }).code ?? "";
+  switch (code) {
+    case "EADDRINUSE":
+      return "bind: address already in use";
+    case "EACCES":
+      return "bind: permission denied";
+    case "EADDRNOTAVAIL":
+      return "bind: cannot assign requested address";
+    case "ENOTFOUND":
+      return "no such host";
+    default:
+      return error instanceof Error ? error.message : String(error);
+  }
+}

@@ -1,0 +1,39 @@
+/**
+ * One message on its way through the server: a view into the buffer it was read into. A link has a single `Message` that it fills for every publish, so
+ * nothing is allocated per message; whoever keeps bytes beyond the call copies them.
+ */
+export class Message {
+  /** Holds every range below. */
+  buffer: Buffer = EMPTY;
+  /** Subject as published. What is delivered is `SubjectEntry.subject`, which a mapping may have changed. */
+  subjectStart = 0;
+  subjectEnd = 0;
+  /** Reply subject; equal bounds mean none. */
+  replyStart = 0;
+  replyEnd = 0;
+  /** The size arguments as the client wrote them (`5`, or `12 17` with headers): they are forwarded unchanged. */
+  sizesStart = 0;
+  sizesEnd = 0;
+  /** Header block, then payload: `[bodyStart, bodyEnd)`; the terminating CR LF follows. */
+  bodyStart = 0;
+  bodyEnd = 0;
+  /** Bytes of the header block; 0 means none, whatever the verb was. */
+  headerLength = 0;
+  /**
+   * Place right after the subject when the rest of the operation up to its last CR LF is already in the wire form of a delivery (single blanks, CR LF), so
+   * that one copy does; -1 otherwise.
+   */
+  tailStart = -1;
+
+  /** Header and payload bytes. */
+  get size(): number {
+    return this.bodyEnd - this.bodyStart;
+  }
+
+  /** The reply subject as a byte string, empty when there is none. */
+  reply(): string {
+    return this.replyStart === this.replyEnd ? "" : this.buffer.latin1Slice(this.replyStart, this.replyEnd);
+  }
+}
+
+const EMPTY = Buffer.alloc(0);

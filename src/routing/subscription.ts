@@ -1,0 +1,42 @@
+/**
+ * A subscription and its owner. `Subscriber` is the interface that `routing/` owns and links implement, so that nothing down here knows what a socket is;
+ * `deliver` is the one virtual call per delivery.
+ */
+import type { Message } from "./message.ts";
+
+/** What became of one delivery. Anything but `Delivered` counts as not delivered: a queue group tries its next member. */
+export const enum Delivery {
+  Delivered,
+  NoEcho,
+  SubscriptionClosed,
+  SubscriberClosed,
+  MaxExceeded,
+  Denied,
+  StalledConsumer,
+}
+
+export interface Subscriber {
+  /**
+   * Encodes `message` for the owner of `subscription`. `subject` and `subjectBytes` are the delivered subject, `origin` the publisher
+   * (undefined: the server itself), for echo suppression.
+   */
+  deliver(subscription: Subscription, message: Message, subject: string, subjectBytes: Buffer, origin: Subscriber | undefined): Delivery;
+}
+
+export class Subscription {
+  /** Messages delivered since it was made. */
+  delivered = 0;
+  /** Auto-unsubscribe after so many deliveries; 0 means never. */
+  max = 0;
+  closed = false;
+
+  constructor(
+    readonly owner: Subscriber,
+    /** Byte string; may hold wildcards. */
+    readonly subject: string,
+    /** Queue group, or empty. */
+    readonly queue: string,
+    /** The owner's name for it. */
+    readonly sid: string,
+  ) {}
+}
