@@ -1,3 +1,5 @@
 /** Who is this, and what may they do. */
+export { ConfiguredAuthenticator, defaultTimeoutMs } from "./authenticator.ts";
+export { isBcrypt } from "./password.ts";
 export { Permissions } from "./permissions.ts";
 export type { Authenticator, AuthRequest, AuthResult, Identity } from "./types.ts";
