@@ -6,7 +6,7 @@
  *
  * JSON is compared as a subset: keys that the pattern does not name may be anything, arrays must have the same length
  * unless their last element is "...", which allows further elements and any order. Strings are text patterns. Bare
- * words stand for kinds: `absent any string number boolean array object`, and `>=N` for a number.
+ * words stand for kinds: `absent any string number boolean array object`, and `>=N` or `<=N` for a number.
  */
 
 /** What placeholders captured so far, by name. */
@@ -40,13 +40,14 @@ export function matchesText(pattern: string, actual: string, captures: Captures)
 
 /** Reads a JSON pattern: JSON, with bare words for kinds. Throws a SyntaxError on anything else. */
 export function parseJsonPattern(text: string): Json {
-  const quoted = text.replace(/"(?:[^"\\]|\\.)*"|>=\s*-?[\d.]+|\b(?:absent|any|string|number|boolean|array|object)\b/g, (part) =>
+  const quoted = text.replace(/"(?:[^"\\]|\\.)*"|[<>]=\s*-?[\d.]+|\b(?:absent|any|string|number|boolean|array|object)\b/g, (part) =>
     part.startsWith('"') ? part : JSON.stringify(KIND + part.replace(/\s/g, '')));
   return JSON.parse(quoted) as Json;
 }
 
 function isKind(kind: string, actual: Json | undefined): boolean {
   if (kind.startsWith('>=')) return typeof actual === 'number' && actual >= Number(kind.slice(2));
+  if (kind.startsWith('<=')) return typeof actual === 'number' && actual <= Number(kind.slice(2));
   switch (kind) {
     case 'absent': return actual === undefined;
     case 'any': return actual !== undefined;

@@ -98,7 +98,7 @@ export class Peer {
     const bytes = Buffer.from(bar < 0 ? '' : unescapeBytes(description.slice(bar + 1).replace(/^ /, '')), 'latin1');
     const has = (word: string): boolean => words.includes(word);
     const opcode = Number(words.find((word) => word.startsWith('op='))?.slice(3) ?? 2);
-    this.conversation.push(`> (frame) ${description}`);
+    this.conversation.push(`> (frame) ${description.slice(0, 200)}`);
     this.websocket.send({
       opcode,
       fin: !has('fin=0'),

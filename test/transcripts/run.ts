@@ -100,7 +100,7 @@ class Execution {
   }
 
   report(step: Step, message: string): string {
-    const lines = [`${this.#transcript.file}:${step.line}: ${this.#transcript.title}`, `  step: ${step.text}`, `  ${message.replaceAll('\n', '\n  ')}`];
+    const lines = [`${this.#transcript.file}:${step.line}: ${this.#transcript.title}`, `  step: ${step.text.slice(0, 300)}`, `  ${message.slice(0, 2000).replaceAll('\n', '\n  ')}`];
     const names = step.kind === 'expect' ? step.connections : 'connection' in step ? [step.connection] : [];
     for (const name of names) {
       const said = this.#peers.get(name)?.conversation.slice(-12) ?? [];
