@@ -52,6 +52,8 @@ export interface LinkHost {
   account(name: string): Account | undefined;
   /** What INFO says to this client, without what is the connection's own (`client_id`, `client_ip`, `nonce`, `max_payload`). */
   infoFor(link: ClientLink): Omit<ServerInfo, "client_id" | "client_ip" | "nonce" | "max_payload">;
+  /** This server as trace events and system messages name it. */
+  serverBlock(): Readonly<Record<string, unknown>>;
   nextClientId(): number;
   /** The kernel refused bytes of this link: its write deadline is watched from now on. */
   watchDeadline(link: ClientLink): void;

@@ -21,6 +21,10 @@ export interface Subscriber {
    * (undefined: the server itself), for echo suppression.
    */
   deliver(subscription: Subscription, message: Message, subject: string, subjectBytes: Buffer, origin: Subscriber | undefined): Delivery;
+  /** What `deliver` would answer, without delivering (trace-only messages). */
+  judge(subscription: Subscription, subject: string, origin: Subscriber | undefined): Delivery;
+  /** Who this is, in the words of a trace event: `kind` 0 is a client. */
+  describe(): { readonly kind: number; readonly cid: number; readonly name?: string };
 }
 
 export class Subscription {

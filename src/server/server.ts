@@ -10,8 +10,10 @@ import type { Logger } from "../log/logger.ts";
 import { type Clock, type Listener, ListenError, type Platform, type Random } from "../platform/index.ts";
 import type { ServerInfo } from "../protocol/info.ts";
 import { Message } from "../routing/message.ts";
+import { timestamp } from "../util/timestamp.ts";
 import { VERSION } from "../util/version.ts";
 import { Accounts } from "./accounts.ts";
+import { effectiveFeatureFlags } from "./banner.ts";
 import { Connections } from "./connections.ts";
 import { makeIdentity, type ServerIdentity } from "./identity.ts";
 
@@ -96,6 +98,25 @@ export class Server implements LinkHost {
       auth_required: this.authenticator.announced(link.connectionType),
       api_lvl: 5,
       xkey: this.identity.xkey,
+    };
+  }
+
+  #sequence = 0;
+
+  serverBlock(): Readonly<Record<string, unknown>> {
+    const { serverTags, serverMetadata, featureFlags } = this.options;
+    return {
+      name: this.identity.name,
+      host: this.options.host,
+      id: this.identity.id,
+      ver: VERSION,
+      ...(serverTags.length === 0 ? {} : { tags: serverTags }),
+      ...(Object.keys(serverMetadata).length === 0 ? {} : { metadata: serverMetadata }),
+      feature_flags: effectiveFeatureFlags(featureFlags),
+      jetstream: false,
+      flags: 0,
+      seq: ++this.#sequence,
+      time: timestamp(this.clock.nowNs()),
     };
   }
 

@@ -15,7 +15,7 @@ import { encodeInfo, type ServerInfo } from "../../protocol/info.ts";
 import { FirstOperation, type OperationHandler, ParseError, Parser } from "../../protocol/parser.ts";
 import type { SubjectEntry } from "../../routing/interest.ts";
 import type { Message } from "../../routing/message.ts";
-import { hasNoEmptyToken, hasWildcard, isValidSubject, tokenCount } from "../../routing/subject.ts";
+import { isValidLiteralSubject, isValidSubject, tokenCount } from "../../routing/subject.ts";
 import { Delivery, type Subscriber, Subscription } from "../../routing/subscription.ts";
 import { fromByteString } from "../../util/bytes.ts";
 import { goQuote } from "../../util/quote.ts";
@@ -26,7 +26,7 @@ import { encodeDelivery } from "./encode.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { connectionLabel, redactConnect } from "./label.ts";
 import { noRespondersMessage } from "./noresponders.ts";
-import { findTraceRequest, type MessageTracer } from "./trace.ts";
+import { destinationViolation, judgeTrace, mayBeTraced, type MessageTracer } from "./trace.ts";
 
 /** How long a closing connection may take to send its last bytes. */
 const CLOSE_FLUSH_MS = 100;
@@ -568,7 +568,7 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
     this.inMsgs++;
     this.inBytes += message.bodyEnd - message.bodyStart;
     const account = this.account;
-    let entry = account.interest.find(message.buffer, message.subjectStart, message.subjectEnd, subjectHash);
+    const entry = account.interest.find(message.buffer, message.subjectStart, message.subjectEnd, subjectHash);
     if (this.traced) this.#tracePublish(message);
     // Everything rare is behind a few flags and the first two bytes of the subject and the reply.
     if (
@@ -577,22 +577,28 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
       mayBeReserved(message.buffer, message.subjectStart) ||
       (message.replyStart !== message.replyEnd && mayBeReserved(message.buffer, message.replyStart)) ||
       this.connect.pedantic ||
-      (message.headerLength > 0 && findTraceRequest(message, account) !== undefined)
+      (message.headerLength > 0 && mayBeTraced(message, account))
     ) {
-      const allowed = this.#publishWithChecks(message, entry);
-      if (allowed === undefined) return;
-      entry = allowed;
+      return this.#publishWithChecks(message, entry);
     }
     if (this.#verbose) this.#sendOk();
     const taken = distribute(entry.result, message, entry.subject, entry.bytes, this);
     if (taken === 0 && this.connect.no_responders && message.replyStart !== message.replyEnd) this.#sendNoResponders(message, entry.subject);
   }
 
-  /** The order of 5.6. Undefined when the message goes no further. */
-  #publishWithChecks(message: Message, entry: SubjectEntry): SubjectEntry | undefined {
+  /** A publish that something rare applies to, in the order of 5.6. */
+  #publishWithChecks(message: Message, published: SubjectEntry): void {
     const account = this.account;
-    const tracer = message.headerLength > 0 ? this.#startTrace(message, entry.subject) : undefined;
-    if (account.mapper !== undefined && hasNoEmptyToken(entry.subject) && !hasWildcard(entry.subject)) {
+    let entry = published;
+    let tracer: MessageTracer | undefined;
+    if (message.headerLength > 0 && mayBeTraced(message, account)) {
+      const verdict = judgeTrace(this, message, (subject) => this.permissions?.canPublish(subject) !== false);
+      if (verdict.kind === "dropped") return;
+      if (verdict.kind === "refused") return this.sendError(destinationViolation(verdict.destination));
+      if (verdict.kind === "replaced") message = verdict.message;
+      if (verdict.kind === "traced") tracer = verdict.tracer;
+    }
+    if (account.mapper !== undefined && isValidLiteralSubject(entry.subject)) {
       const mapped = account.mapper.map(entry.subject);
       if (mapped !== entry.subject) {
         if (this.traced) this.#trace("<<-", `MAPPING ${entry.subject} -> ${mapped ?? ""}`);
@@ -600,33 +606,28 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
         entry = account.interest.findSubject(mapped ?? "");
       }
     }
-    const subject = entry.subject;
-    const reserved = subject.startsWith("_GR_.") || (subject.startsWith("$NRG.") && !account.isSystem);
-    if (reserved || this.permissions?.canPublish(subject) === false) {
-      const text = `Permissions Violation for Publish to ${quoteBytes(subject)}`;
-      this.#logError(`Publish Violation - Subject ${quoteBytes(subject)}`);
-      this.sendError(text);
-      tracer?.refused(text);
-      return undefined;
+    const violation = this.#publishViolation(entry.subject, message.reply());
+    if (violation !== undefined) {
+      this.#logError(violation.log);
+      this.sendError(violation.text);
+      tracer?.refused(violation.text);
+      return;
     }
-    const reply = message.reply();
-    if (reply !== "" && isReservedReply(reply)) {
-      const text = `Permissions Violation for Publish with Reply of ${quoteBytes(reply)}`;
-      this.#logError(`Publish Violation - Reply ${quoteBytes(reply)}`);
-      this.sendError(text);
-      tracer?.refused(text);
-      return undefined;
-    }
-    if (this.connect.pedantic && (!hasNoEmptyToken(subject) || hasWildcard(subject))) this.sendError("Invalid Publish Subject");
-    if (tracer === undefined) return entry;
+    if (this.connect.pedantic && !isValidLiteralSubject(entry.subject)) this.sendError("Invalid Publish Subject");
     if (this.#verbose) this.#sendOk();
-    tracer.distribute(entry, message, this);
-    return undefined;
+    const taken = tracer === undefined ? distribute(entry.result, message, entry.subject, entry.bytes, this) : tracer.distribute(entry, message);
+    if (taken === 0 && this.connect.no_responders && message.replyStart !== message.replyEnd) this.#sendNoResponders(message, entry.subject);
+    tracer?.finish();
   }
 
-  #startTrace(message: Message, subject: string): MessageTracer | undefined {
-    const request = findTraceRequest(message, this.account);
-    return request === undefined ? undefined : request.begin(this, message, subject);
+  /** Why this connection may not publish to `subject` asking for answers on `reply`; undefined when it may. */
+  #publishViolation(subject: string, reply: string): { readonly text: string; readonly log: string } | undefined {
+    const reserved = subject.startsWith("_GR_.") || (subject.startsWith("$NRG.") && !this.account.isSystem);
+    if (reserved || this.permissions?.canPublish(subject) === false) {
+      return { text: `Permissions Violation for Publish to ${quoteBytes(subject)}`, log: `Publish Violation - Subject ${quoteBytes(subject)}` };
+    }
+    if (reply === "" || !isReservedReply(reply)) return undefined;
+    return { text: `Permissions Violation for Publish with Reply of ${quoteBytes(reply)}`, log: `Publish Violation - Reply ${quoteBytes(reply)}` };
   }
 
   #sendNoResponders(message: Message, subject: string): void {
@@ -638,15 +639,23 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
 
   // Deliveries
 
-  deliver(subscription: Subscription, message: Message, subject: string, subjectBytes: Buffer, origin: Subscriber | undefined): Delivery {
+  describe(): { readonly kind: number; readonly cid: number; readonly name?: string } {
+    return this.connect.name === "" ? { kind: 0, cid: this.id } : { kind: 0, cid: this.id, name: this.connect.name };
+  }
+
+  judge(subscription: Subscription, subject: string, origin: Subscriber | undefined): Delivery {
     if (this.closeReason !== undefined) return Delivery.SubscriberClosed;
     if (subscription.closed) return Delivery.SubscriptionClosed;
     if (origin === this && !this.#echo) return Delivery.NoEcho;
     const permissions = this.permissions;
-    if (permissions !== null) {
-      if (permissions.filtersDelivery && permissions.deniesDelivery(subject, subscription.queue)) return Delivery.Denied;
-      if (permissions.tracksReplies && message.replyStart !== message.replyEnd) permissions.noteReply(message.reply());
-    }
+    if (permissions !== null && permissions.filtersDelivery && permissions.deniesDelivery(subject, subscription.queue)) return Delivery.Denied;
+    return Delivery.Delivered;
+  }
+
+  deliver(subscription: Subscription, message: Message, subject: string, subjectBytes: Buffer, origin: Subscriber | undefined): Delivery {
+    const verdict = this.judge(subscription, subject, origin);
+    if (verdict !== Delivery.Delivered) return verdict;
+    if (this.permissions !== null && this.permissions.tracksReplies && message.replyStart !== message.replyEnd) this.permissions.noteReply(message.reply());
     const outbound = this.outbound;
     const pending = outbound.end - outbound.start;
     const maxPending = this.host.settings.maxPending;
