@@ -80,6 +80,11 @@ export class Lexer {
     return this.error(text(got));
   }
 
+  /** The input ends where a value was begun. */
+  invalid(): ConfigError {
+    return new ConfigError(`config is invalid (${formatPosition(this.position())})`);
+  }
+
   skipBlanks(): void {
     while (this.peek() === " " || this.peek() === "\t") this.offset++;
   }
@@ -129,11 +134,10 @@ export class Lexer {
     const wrong = includeStartError(first);
     if (wrong !== undefined) throw this.errorGot(() => wrong);
     const start = this.offset;
-    while (!this.atEnd() && !/[ \t\n\r;}]/.test(this.peek())) {
-      if (this.peek() === "\\") throw this.error("Expected include value but found escape sequence");
-      this.offset++;
-    }
-    return this.text(start, this.offset);
+    while (!this.atEnd() && !/[ \t\n\r;}']/.test(this.peek())) this.offset++;
+    const end = this.offset;
+    if (this.peek() === "'") this.offset++;
+    return this.text(start, end);
   }
 
   /** A scalar value: not a map, not an array. */
@@ -153,8 +157,7 @@ export class Lexer {
     const end = this.input.indexOf("'", start);
     if (end < 0) {
       this.offset = this.input.length;
-      if (start === this.input.length) throw new ConfigError(`config is invalid (${formatPosition(this.position())})`);
-      throw this.error("Unexpected EOF.");
+      throw start === this.input.length ? this.invalid() : this.error("Unexpected EOF.");
     }
     this.offset = end + 1;
     return { kind: "string", text: this.text(start, end) };
@@ -162,6 +165,7 @@ export class Lexer {
 
   private doubleQuoted(): Scalar {
     this.offset++;
+    if (this.atEnd()) throw this.invalid();
     let bytes = "";
     while (this.peek() !== '"') {
       if (this.atEnd()) throw this.error("Unexpected EOF.");
@@ -249,6 +253,7 @@ export class Lexer {
   private negative(): Scalar {
     const start = this.offset;
     this.offset++;
+    if (this.peek() === ".") throw this.errorGot(() => "Floats must start with a digit, not '.'.");
     if (!isDigit(this.peek())) throw this.errorGot((got) => `Expected a digit but got '${got}'.`);
     this.skipDigits();
     if (this.peek() === ".") return this.float(start);

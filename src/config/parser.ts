@@ -7,7 +7,7 @@
 import type { Disk } from "../platform/index.ts";
 import { DiskError } from "../platform/index.ts";
 import { isLineEnd, Lexer, type Scalar } from "./lexer.ts";
-import { ConfigError, formatPosition, type MapValue, type Node, type Position, type Value } from "./values.ts";
+import { ConfigError, type MapValue, type Node, type Position, type Value } from "./values.ts";
 
 /** Where included files and `$VARIABLES` come from. */
 export interface ParseSources {
@@ -102,7 +102,7 @@ class Parser {
         this.include(entries);
       } else if (!this.topValue(entries, key, position)) {
         if (key === "}") return;
-        throw new ConfigError(`config is invalid (${formatPosition(lexer.position())})`);
+        throw lexer.invalid();
       }
       if (this.endOfTopValue(wrapped)) wrapped = false;
     }
@@ -222,7 +222,7 @@ class Parser {
   private endOfMapValue(): boolean {
     const lexer = this.lexer;
     lexer.skipBlanks();
-    if (lexer.skipComment()) return false;
+    if (lexer.skipComment() && !lexer.atEnd()) return false;
     const next = lexer.peek();
     if (isLineEnd(next) || next === "," || next === ";" || next === "}" || next === "/") {
       lexer.offset++;
