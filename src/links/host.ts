@@ -4,7 +4,8 @@
 import type { Account } from "../accounts/index.ts";
 import type { Authenticator } from "../auth/index.ts";
 import type { Logger } from "../log/logger.ts";
-import type { Clock, Random } from "../platform/index.ts";
+import type { TlsOptions } from "../config/options.ts";
+import type { Clock, Random, TlsServerContext } from "../platform/index.ts";
 import type { ServerInfo } from "../protocol/info.ts";
 import type { Message } from "../routing/message.ts";
 import type { ClientLink } from "./client/client.ts";
@@ -38,12 +39,32 @@ export interface LinkStats {
   stalledClients: number;
 }
 
+/** TLS of one listener, as of the last reload. */
+export interface ListenerTls {
+  readonly context: TlsServerContext;
+  readonly options: TlsOptions;
+}
+
+/** How client connections are accepted; the server replaces the whole object at reload. */
+export interface AcceptSettings {
+  /** Undefined: plain. */
+  readonly tls: ListenerTls | undefined;
+  readonly websocketTls: ListenerTls | undefined;
+  readonly allowNonTls: boolean;
+  readonly proxyProtocol: boolean;
+  /** Negative refuses all. */
+  readonly maxConnections: number;
+}
+
 export interface LinkHost {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
   readonly turn: Turn;
   readonly settings: LinkSettings;
+  readonly accepting: AcceptSettings;
+  /** Client connections now open, of all kinds. */
+  readonly clientCount: number;
   readonly stats: LinkStats;
   readonly authenticator: Authenticator;
   readonly globalAccount: Account;

@@ -1,6 +1,6 @@
 /** Connections of every kind. */
 export { ClientLink } from "./client/client.ts";
 export type { ClientKind } from "./client/client.ts";
-export type { LinkHost, LinkSettings, LinkStats } from "./host.ts";
+export type { AcceptSettings, LinkHost, LinkSettings, LinkStats, ListenerTls } from "./host.ts";
 export { seedDistribution } from "./distribute.ts";
 export { Turn } from "./turn.ts";

@@ -1,21 +1,27 @@
 /**
- * The composition root: builds every part from the options and owns start, reload, lame duck and stop. It is the `LinkHost` of its connections.
+ * The composition root: builds every part from the options and owns start, lame duck and stop (`reload.ts` has reload). It is the `LinkHost` of its
+ * connections.
  */
 import type { Account } from "../accounts/index.ts";
-import type { Authenticator } from "../auth/index.ts";
+import { type Authenticator, ConfiguredAuthenticator } from "../auth/index.ts";
 import type { Options } from "../config/options.ts";
 import { acceptClient } from "../links/client/accept.ts";
-import { ClientLink, type LinkHost, type LinkSettings, type LinkStats, seedDistribution, Turn } from "../links/index.ts";
+import { type AcceptSettings, ClientLink, type LinkHost, type LinkSettings, type LinkStats, seedDistribution, Turn } from "../links/index.ts";
 import type { Logger } from "../log/logger.ts";
 import { type Clock, type Listener, ListenError, type Platform, type Random } from "../platform/index.ts";
 import type { ServerInfo } from "../protocol/info.ts";
 import { Message } from "../routing/message.ts";
+import { formatDurationMs } from "../util/duration.ts";
 import { timestamp } from "../util/timestamp.ts";
 import { VERSION } from "../util/version.ts";
 import { Accounts } from "./accounts.ts";
-import { effectiveFeatureFlags } from "./banner.ts";
+import { effectiveFeatureFlags, logBanner } from "./banner.ts";
 import { Connections } from "./connections.ts";
 import { makeIdentity, type ServerIdentity } from "./identity.ts";
+import { LameDuck } from "./lameduck.ts";
+import { writePidFile } from "./pidfile.ts";
+import { type PortsListener, portsFilePath, removePortsFile, writePortsFile } from "./portsfile.ts";
+import { acceptSettings, linkSettings } from "./settings.ts";
 
 /** A start that cannot go on; the text is what the user sees after `[FTL]`. */
 export class FatalError extends Error {
@@ -37,18 +43,20 @@ export class Server implements LinkHost {
   configLoadedAtNs: bigint;
   options: Options;
   settings: LinkSettings;
+  accepting: AcceptSettings;
   authenticator: Authenticator;
 
   #clientListener: Listener | undefined = undefined;
 
-  constructor(parts: { readonly options: Options; readonly platform: Platform; readonly log: Logger; readonly authenticator: Authenticator }) {
+  constructor(parts: { readonly options: Options; readonly platform: Platform; readonly log: Logger }) {
     this.options = parts.options;
     this.platform = parts.platform;
     this.log = parts.log;
-    this.authenticator = parts.authenticator;
+    this.authenticator = new ConfiguredAuthenticator(parts.options, parts.platform.system);
     this.identity = makeIdentity(parts.options.serverName);
     this.turn = new Turn(this.clock);
     this.settings = linkSettings(parts.options);
+    this.accepting = acceptSettings(parts.options, parts.platform.network);
     this.connections = new Connections(this.clock, parts.options.maxClosedClients, (link) => this.#onDeadline(link));
     this.accounts = new Accounts(this.clock, (below) => this.random.integer(below));
     this.accounts.update(parts.options, "");
@@ -66,6 +74,10 @@ export class Server implements LinkHost {
 
   get stats(): LinkStats {
     return this.connections.stats;
+  }
+
+  get clientCount(): number {
+    return this.connections.live.size;
   }
 
   get globalAccount(): Account {
@@ -96,6 +108,7 @@ export class Server implements LinkHost {
       port: this.clientPort,
       headers: this.settings.headers,
       auth_required: this.authenticator.announced(link.connectionType),
+      ldm: this.isLameDuck,
       api_lvl: 5,
       xkey: this.identity.xkey,
     };
@@ -134,44 +147,123 @@ export class Server implements LinkHost {
 
   /** Opens the listeners. Throws `FatalError`. */
   start(): void {
-    this.#clientListener = this.#listen(this.options.host, this.options.port, (stream) => acceptClient(this, stream));
-    this.log.info(`Listening for client connections on ${this.options.host}:${this.clientPort}`);
-    this.log.info("Server is ready");
+    const { log, options } = this;
+    logBanner(log, options, this.identity);
+    if (options.pidFile !== "") {
+      const failure = writePidFile(this.platform.disk, options.pidFile, this.platform.system.pid);
+      if (failure !== undefined) throw new FatalError(failure);
+    }
+    if (options.systemAccount !== "") log.debug(`Created system account: "${options.systemAccount}"`);
+    this.#startClients();
+    this.#writePorts();
+    log.info("Server is ready");
   }
 
-  #listen(host: string, port: number, accept: Parameters<Platform["network"]["listen"]>[2]): Listener {
+  #startClients(): void {
+    const { log, options } = this;
     try {
-      return this.platform.network.listen(host, port, accept);
+      this.#clientListener = this.platform.network.listen(options.host, options.port, (stream) => acceptClient(this, stream));
     } catch (error) {
       if (error instanceof ListenError) throw new FatalError(`Error listening on port: ${error.address}, "${error.message}"`);
       throw error;
     }
+    log.info(`Listening for client connections on ${joinHostPort(options.host, this.clientPort)}`);
+    if (options.proxyProtocol) log.info("PROXY protocol enabled for client connections");
+    if (options.tls === undefined) return;
+    const tlsOnly = options.tls.handshakeFirst && options.tls.handshakeFirstFallbackMs <= 0;
+    log.info(options.allowNonTls && !tlsOnly ? "TLS available for client connections" : "TLS required for client connections");
+    if (tlsOnly) log.warn('Clients that are not using "TLS Handshake First" option will fail to connect');
+  }
+
+  /** Every listener as bound, for the ports file. */
+  listeners(): readonly PortsListener[] {
+    const { options } = this;
+    const scheme = options.tls !== undefined && !options.allowNonTls ? "tls" : "nats";
+    return [{ kind: "nats", scheme, host: options.host, port: this.clientPort }];
+  }
+
+  #portsPath = "";
+
+  #writePorts(): void {
+    if (this.#portsPath !== "") this.#removePorts();
+    if (this.options.portsFileDir === "") return;
+    const { disk, network, system } = this.platform;
+    this.#portsPath = portsFilePath({ folder: this.options.portsFileDir, executableName: system.executableName, pid: system.pid });
+    const failure = writePortsFile(disk, this.#portsPath, this.listeners(), network.interfaceAddresses());
+    if (failure !== undefined) this.log.error(failure);
+  }
+
+  #removePorts(): void {
+    const failure = removePortsFile(this.platform.disk, this.#portsPath);
+    if (failure !== undefined) this.log.error(failure);
+    this.#portsPath = "";
+  }
+
+  // Lame duck and stop
+
+  #lameDuck: LameDuck | undefined = undefined;
+  #stopping: Promise<void> | undefined = undefined;
+
+  get isLameDuck(): boolean {
+    return this.#lameDuck !== undefined;
+  }
+
+  /** Stops taking clients and sends the present ones away over time; then shuts down. */
+  lameDuck(): void {
+    if (this.#lameDuck !== undefined || this.#stopping !== undefined) return;
+    this.log.info("Entering lame duck mode, stop accepting new clients");
+    const stop = (): void => {
+      void this.shutdown().then(() => this.onStopped());
+    };
+    this.#lameDuck = new LameDuck({
+      clock: this.clock,
+      random: this.random,
+      gracePeriodMs: this.options.lameDuckGracePeriodMs,
+      durationMs: this.options.lameDuckDurationMs,
+      clients: () => [...this.connections.live.values()],
+      onClosing: () => this.log.info("Closing existing clients"),
+      onDone: stop,
+    });
+    this.#closeClientListeners();
+    if (this.connections.live.size === 0) return stop();
+    for (const link of this.connections.live.values()) link.sendAsyncInfo();
+    this.#lameDuck.start();
+  }
+
+  /** Called when the server stopped on its own, after lame duck mode. Whoever runs it ends the process. */
+  onStopped: () => void = () => undefined;
+
+  #closeClientListeners(): void {
+    this.#clientListener?.close();
+  }
+
+  /** Closes everything; resolves when the last bytes to clients are out (or their time is over). */
+  shutdown(): Promise<void> {
+    this.#stopping ??= this.#shutdown();
+    return this.#stopping;
+  }
+
+  async #shutdown(): Promise<void> {
+    this.log.info("Initiating Shutdown...");
+    this.#lameDuck?.stop();
+    this.#closeClientListeners();
+    for (const link of [...this.connections.live.values()]) link.close("Server Shutdown");
+    if (this.#portsPath !== "") this.#removePorts();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.clock.endOfTurn(resolve);
+    await promise;
+    this.log.info("Server Exiting..");
   }
 
   #onDeadline(link: ClientLink): void {
     const deadlineMs = this.settings.writeDeadlineMs;
     if (!link.outbound.deadlineExceeded(deadlineMs)) return;
     if (this.settings.retryWriteTimeout && link.outbound.progressed) return link.outbound.restartDeadline();
-    link.slowConsumer(`Slow Consumer Detected: WriteDeadline of ${deadlineMs / 1000}s exceeded with 1 chunks of ${link.outbound.pending} total bytes.`, "Slow Consumer (Write Deadline)");
+    link.slowConsumer(`Slow Consumer Detected: WriteDeadline of ${formatDurationMs(deadlineMs)} exceeded with 1 chunks of ${link.outbound.pending} total bytes.`, "Slow Consumer (Write Deadline)");
   }
 }
 
-function linkSettings(options: Options): LinkSettings {
-  return {
-    maxControlLine: options.maxControlLine,
-    maxPayload: options.maxPayload,
-    maxPending: options.maxPending,
-    maxSubscriptions: options.maxSubscriptions,
-    maxSubscriptionTokens: options.maxSubscriptionTokens,
-    pingIntervalMs: options.pingIntervalMs,
-    websocketPingIntervalMs: options.websocket.pingIntervalMs,
-    pingMax: options.pingMax,
-    writeDeadlineMs: options.writeDeadlineMs,
-    retryWriteTimeout: options.writeTimeout === "retry",
-    noFastProducerStall: options.noFastProducerStall,
-    headers: !options.noHeaderSupport,
-    trace: options.log.trace,
-    traceHeaders: options.log.traceHeaders,
-    maxTracedMsgLen: options.log.maxTracedMsgLen,
-  };
+/** `host:port`, an IPv6 host in brackets. */
+export function joinHostPort(host: string, port: number): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
