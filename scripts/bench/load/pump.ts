@@ -8,7 +8,7 @@
 import type { Connection } from "./connection.ts";
 
 /** How many deliveries' bytes may be outstanding, over all subscribers. */
-const OUTSTANDING_BYTES_MAX = 8 * 1024 * 1024;
+const OUTSTANDING_BYTES_MAX = 16 * 1024 * 1024;
 /** Buffers that one pump may write before it lets the loop read again. */
 const CHUNKS_PER_TURN = 8;
 
@@ -37,7 +37,8 @@ export class Deliveries {
 
   add(messages: number): void {
     this.received += messages;
-    if (this.#paused.length > 0 && !this.full) {
+    // Resumed at half the bound, so that publishers write in bursts of some size rather than a buffer at a time.
+    if (this.#paused.length > 0 && this.expected - this.received <= this.#outstandingMax / 2) {
       const resumed = this.#paused;
       this.#paused = [];
       for (const resume of resumed) resume();
@@ -66,13 +67,13 @@ export function pump(connection: Connection, publishing: Publishing, deliveries:
   const done = Promise.withResolvers<void>();
   let next = 0;
   const run = (): void => {
+    connection.onDrained = null; // a pump waits for one thing at a time
     for (let turn = 0; next < publishing.chunks; turn++) {
       if (deliveries.full) return deliveries.whenRoom(run);
       if (turn === CHUNKS_PER_TURN) return void setImmediate(run);
       deliveries.expected += publishing.deliveriesPerChunk;
       if (!connection.write(publishing.chunk(next++))) return void (connection.onDrained = run);
     }
-    connection.onDrained = null;
     done.resolve();
   };
   run();
