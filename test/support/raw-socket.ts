@@ -99,6 +99,11 @@ export class RawSocket {
     }));
   }
 
+  /** Stops reading: what the peer sends from now on fills the buffers of the system, then the peer's. */
+  pause(): void {
+    this.#socket.pause();
+  }
+
   /** Ends the sending side; the peer sees the end of the connection. */
   close(): void {
     this.#socket.end();

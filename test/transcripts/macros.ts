@@ -31,10 +31,21 @@ function call(name: string, argument: string, scope: MacroScope): string | undef
   }
 }
 
+/** Resolves `${repeat(text,N)}`, the innermost first. */
+function repeatAll(text: string): string {
+  const innermost = /\$\{repeat\(((?:(?!\$\{repeat).)*?),\s*(\d+)\)\}/gs;
+  let result = text;
+  while (result.includes('${repeat(')) {
+    const next = result.replace(innermost, (_, part: string, count: string) => part.repeat(Number(count)));
+    if (next === result) throw new Error('a repeat without its count');
+    result = next;
+  }
+  return result;
+}
+
 /** Replaces every macro in `text`. Throws on an unknown function or name. */
 export function expandMacros(text: string, scope: MacroScope): string {
-  const repeated = text.replace(/\$\{repeat\((.*?),\s*(\d+)\)\}/gs, (_, part: string, count: string) => part.repeat(Number(count)));
-  return repeated.replace(/\$\{(\w+)(?:\(([^)]*)\))?\}/g, (whole, name: string, argument: string | undefined) => {
+  return repeatAll(text).replace(/\$\{(\w+)(?:\(([^)]*)\))?\}/g, (whole, name: string, argument: string | undefined) => {
     if (name === 'dir' && scope.values['dir'] === undefined) return whole;
     if (name === 'certs') return certificateFolder();
     const value = argument === undefined ? (scope.values[name] ?? scope.captures.get(name)) : call(name, argument, scope);

@@ -4,7 +4,7 @@
  */
 
 /** Commands on a connection: `NAME verb arguments`. */
-const CONNECTION_VERBS = ['open', 'refused', 'connect', 'tls', 'close', 'sync', 'frame', 'raw', 'shows'] as const;
+const CONNECTION_VERBS = ['open', 'refused', 'connect', 'tls', 'close', 'pause', 'sync', 'frame', 'raw', 'shows'] as const;
 /** Commands on the server or on a finished process: `verb arguments`. */
 const SERVER_VERBS = ['GET', 'POST', 'HEAD', 'reload', 'signal', 'terminated', 'check', 'start', 'run', 'exit', 'write', 'file', 'tally', 'running'] as const;
 

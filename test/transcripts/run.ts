@@ -30,6 +30,11 @@ function changesServer(step: Step): boolean {
   return step.kind === 'server' && ['reload', 'signal', 'terminated', 'write'].includes(step.verb);
 }
 
+/** Steps that run a process to its end, or look at what such a process left; they need no server. */
+function aboutProcesses(step: ServerStep): boolean {
+  return ['check', 'start', 'run', 'exit', 'file'].includes(step.verb);
+}
+
 /** Runs `transcript` against `binary`. Resolves when every step held; rejects with a {@link TranscriptFailure}. */
 export async function run(transcript: Transcript, binary: string, pool: ServerPool): Promise<void> {
   const execution = new Execution(transcript, binary, pool);
@@ -192,6 +197,7 @@ class Execution {
       case 'connect': return this.#connect(name, argument);
       case 'tls': return this.#startTls(this.#peer(name), argument);
       case 'close': return this.#peer(name).socket.close();
+      case 'pause': return this.#peer(name).socket.pause();
       case 'sync': return this.#sync(this.#peer(name));
       case 'frame': return this.#peer(name).sendFrame(argument);
       case 'raw': return this.#peer(name).socket.send(Buffer.from(unescapeBytes(argument), 'latin1'));
@@ -252,6 +258,7 @@ class Execution {
   }
 
   async #serverStep(step: ServerStep): Promise<void> {
+    if (!aboutProcesses(step)) await this.#server();
     const argument = this.#expand(step.argument);
     switch (step.verb) {
       case 'GET':
