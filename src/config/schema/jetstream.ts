@@ -1,0 +1,160 @@
+/** `jetstream {}` of the server. Known and checked; JetStream itself is not in this version. */
+import { goQuote } from "../../util/quote.ts";
+import { plainText, type Position, typeName } from "../values.ts";
+import { type AnyOption, type Form, option, readBlock, WrongType, wrongType } from "./form.ts";
+import { block, duration, durationString, flag, integer, text } from "./forms.ts";
+
+const UNITS: ReadonlyMap<string, number> = new Map([["K", 1024], ["M", 1024 ** 2], ["G", 1024 ** 3], ["T", 1024 ** 4]]);
+
+/** A storage size: an integer, or a string with a unit. `shown` is the name in the texts. */
+function storageSize(shown: string): Form<number> {
+  return {
+    label: "integer or string such as `\"10G\"`",
+    read({ node }, reading) {
+      const { value } = node;
+      if (value.kind === "integer") return Number(value.integer);
+      const problem = value.kind === "string" ? sizeProblem(value.text) : "must be int64 or string";
+      if (problem !== undefined) {
+        reading.error(node.position, `${shown} ${problem}`);
+        return undefined;
+      }
+      const written = plainText(value);
+      return Number(written.slice(0, -1)) * (UNITS.get(written.slice(-1).toUpperCase()) ?? 1);
+    },
+  };
+}
+
+function sizeProblem(written: string): string | undefined {
+  if (written === "") return undefined;
+  const digits = written.slice(0, -1);
+  if (!/^[+-]?\d+$/.test(digits)) return `strconv.ParseInt: parsing ${goQuote(digits)}: invalid syntax`;
+  return UNITS.has(written.slice(-1).toUpperCase()) ? undefined : "sizes defined as strings must end in K, M, G, T";
+}
+
+const cipher: Form<string> = {
+  label: "`chacha` or `aes`",
+  read(entry, reading) {
+    const written = text.read(entry, reading) ?? "";
+    const name = written.toLowerCase();
+    if (name === "chacha" || name === "chachapoly" || name === "aes") return name;
+    reading.error(entry.node.position, `Unknown cipher type: ${goQuote(written)}`);
+    return undefined;
+  },
+};
+
+const strict: Form<boolean> = {
+  label: "boolean",
+  read({ node }, reading) {
+    if (node.value.kind === "boolean") return node.value.boolean;
+    const got = node.value.kind === "string" ? node.value.text : `%!s(${typeName(node.value)}=${plainText(node.value)})`;
+    reading.error(node.position, `Expected 'true' or 'false' for bool value, got '${got}'`);
+    return undefined;
+  },
+};
+
+const syncInterval: Form<bigint | "always"> = {
+  label: "duration or `always`",
+  read(entry, reading) {
+    if (entry.node.value.kind === "string" && entry.node.value.text.toLowerCase() === "always") return "always";
+    return duration("sync_interval").read(entry, reading);
+  },
+};
+
+const absolute = (range?: readonly [number, number]): Form<number> => ({
+  label: "integer",
+  read({ key, node }, reading) {
+    const value = node.value.kind === "integer" ? Number(node.value.integer) : undefined;
+    if (value !== undefined && value >= (range?.[0] ?? 0) && value <= (range?.[1] ?? Number.POSITIVE_INFINITY)) return value;
+    const between = range === undefined ? "" : ` between ${range[0]} and ${range[1]}`;
+    reading.error(node.position, `Expected an absolute size for ${goQuote(key)}${between}, got ${plainText(node.value)}`);
+    return undefined;
+  },
+});
+
+export const batchBlock = {
+  max_inflight_per_stream: option(integer, "Open batches of one stream."),
+  max_inflight_total: option(integer, "Open batches of the server."),
+  max_msgs: option(integer, "Messages of one batch."),
+  timeout: option(durationString(), "Time after which an open batch is dropped."),
+} satisfies Record<string, AnyOption>;
+
+export const jetstreamLimitsBlock = {
+  max_ack_pending: option(integer, "Unacknowledged messages of one consumer."),
+  max_ha_assets: option(integer, "Replicated streams and consumers on this server."),
+  max_request_batch: option(integer, "Messages of one pull request."),
+  duplicate_window: option(durationString(), "Longest window for duplicate detection."),
+  batch: option(
+    block(batchBlock, (type) => `Expected a map to define batch limits, got ${type}`, (read) => read.values),
+    "Limits of batch publishing.",
+  ),
+} satisfies Record<string, AnyOption>;
+
+export const tpmBlock = {
+  keys_file: option(text, "File with the sealed key."),
+  encryption_password: option(text, "Password of the key."),
+  srk_password: option(text, "Password of the storage root key."),
+  pcr: option(integer, "Platform configuration register."),
+  cipher: option(cipher, "Cipher."),
+} satisfies Record<string, AnyOption>;
+
+export const jetstreamBlock = {
+  enabled: option(flag, "Switches JetStream on.", { aliases: ["enable"], default: "true" }),
+  store_dir: option(text, "Folder of streams and consumers.", { aliases: ["store", "storedir"], default: "in the temporary folder" }),
+  max_memory_store: option(storageSize("max_mem_store"), "Bytes in memory.", { aliases: ["max_mem_store", "max_mem"], default: "75% of memory" }),
+  max_file_store: option(storageSize("max_file_store"), "Bytes on disk.", { aliases: ["max_file"], default: "75% of free disk" }),
+  domain: option(text, "Name of this JetStream."),
+  key: option(text, "Encryption key.", { aliases: ["ek", "encryption_key"] }),
+  prev_key: option(text, "Previous encryption key.", { aliases: ["prev_ek", "prev_encryption_key"] }),
+  cipher: option(cipher, "Cipher of the encryption.", { default: "chacha" }),
+  strict: option(strict, "Refuse requests with unknown fields.", { default: "true" }),
+  sync_interval: option(syncInterval, "Time between syncs of files.", { aliases: ["sync"], default: "2m" }),
+  unique_tag: option(text, "Tag prefix whose value must differ between replicas."),
+  extension_hint: option(text, "`will_extend` or `no_extend`."),
+  max_outstanding_catchup: option(storageSize("max_outstanding_catchup"), "Bytes in flight when a replica catches up.", { default: "64MB" }),
+  max_buffered_size: option(storageSize("max_buffered_size"), "Bytes waiting for one stream.", { default: "128MB" }),
+  max_buffered_msgs: option(integer, "Messages waiting for one stream.", { default: "100000" }),
+  request_queue_limit: option(integer, "Waiting requests.", { default: "10000" }),
+  info_queue_limit: option(integer, "Waiting info requests.", { default: "the request limit" }),
+  meta_compact: option(absolute(), "Entries after which the meta log is compacted.", { default: "0", reload: "applied" }),
+  meta_compact_size: option(storageSize("meta_compact_size"), "Bytes after which the meta log is compacted.", { default: "0", reload: "applied" }),
+  meta_compact_sync: option(flag, "Compact the meta log synchronously.", { default: "false", reload: "applied" }),
+  max_concurrent_io: option(absolute([4, 8192]), "Concurrent disk operations.", { default: "4096" }),
+  limits: option(
+    block(jetstreamLimitsBlock, (type) => `Expected a map to define JetStreamLimits, got ${type}`, (read) => read.values),
+    "Limits of the server.",
+  ),
+  tpm: option(
+    block(tpmBlock, (type) => `Expected a map to define tpm, got ${type}`, (read) => read.values),
+    "Trusted platform module, on Windows.",
+  ),
+} satisfies Record<string, AnyOption>;
+
+export interface ReadJetstream {
+  readonly enabled: boolean;
+  readonly storeDir?: { readonly dir: string; readonly at: Position };
+}
+
+export const jetstream: Form<ReadJetstream> = {
+  label: "boolean, `enabled`, `disabled`, or block",
+  read({ node }, reading) {
+    const { value } = node;
+    if (value.kind === "boolean") return { enabled: value.boolean };
+    if (value.kind === "string") {
+      const word = value.text.toLowerCase();
+      if (word === "enabled" || word === "enable") return { enabled: true };
+      if (word === "disabled" || word === "disable") return { enabled: false };
+      reading.error(node.position, `Expected 'enabled' or 'disabled' for string value, got '${value.text}'`);
+      return undefined;
+    }
+    if (value.kind !== "map") {
+      reading.error(node.position, `Expected map, bool or string to define JetStream, got ${typeName(value)}`);
+      return undefined;
+    }
+    const wrong = value.entries.get("store_dir");
+    // Wrong types in this block are reported at the block's own place.
+    if (wrong !== undefined && wrong.value.kind !== "string") throw new WrongType(node.position, wrongType(wrong, "string").message);
+    const { values, entries } = readBlock(jetstreamBlock, value, reading);
+    const at = entries.get("store_dir")?.node.position ?? node.position;
+    return { enabled: values.enabled ?? true, storeDir: values.store_dir === undefined ? undefined : { dir: values.store_dir, at } };
+  },
+};

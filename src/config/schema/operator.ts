@@ -1,0 +1,127 @@
+/** Operator mode: trusted keys, operators, resolvers; and trusted proxies. All but the proxies are known and checked, and not in this version. */
+import { DiskError } from "../../platform/index.ts";
+import { goQuote } from "../../util/quote.ts";
+import { isAnyPublicNkey, isPublicNkey } from "../nkey.ts";
+import { type Node, typeName } from "../values.ts";
+import { type AnyOption, type Form, option, type Reading } from "./form.ts";
+import { block, blockList, durationString, flag, integer, mapped, strings, text } from "./forms.ts";
+
+export const trustedKeys: Form<readonly string[]> = mapped(strings("trusted"), (keys, { node }, reading) => {
+  for (const key of keys) {
+    if (!isPublicNkey(key, "operator")) reading.error(node.position, `trust key ${goQuote(key)} required to be a valid public operator nkey`);
+  }
+  return keys;
+});
+
+export const operators: Form<readonly string[]> = mapped(strings("operators"), (tokens, { node }, reading) => {
+  for (const token of tokens) {
+    const problem = operatorProblem(token, reading);
+    if (problem !== undefined) reading.error(node.position, `error parsing operator JWT: ${problem}`);
+  }
+  return tokens;
+});
+
+/** An operator is a JWT, inline or in a file; only that it can be read is checked. */
+function operatorProblem(token: string, reading: Reading): string | undefined {
+  if (token.startsWith("eyJ")) return undefined;
+  try {
+    reading.disk.readFile(token);
+    return undefined;
+  } catch (error) {
+    if (error instanceof DiskError) return error.message;
+    throw error;
+  }
+}
+
+export const resolverBlock = {
+  type: option(text, "`full`, `cache` or `memory`."),
+  dir: option(text, "Folder of the account JWTs."),
+  allow_delete: option(flag, "Allow deletion.", { default: "false" }),
+  hard_delete: option(flag, "Delete files instead of renaming them.", { default: "false" }),
+  limit: option(integer, "Accounts kept."),
+  ttl: option(durationString(), "`cache`: time an account is kept."),
+  interval: option(durationString(), "`full`: time between synchronisations."),
+  timeout: option(durationString(), "Time to fetch an account.", { default: "1.9s" }),
+} satisfies Record<string, AnyOption>;
+
+const RESOLVER_PROBLEM = 'error parsing account resolver, should be MEM or  URL("url") or a map containing dir and type state=[FULL|CACHE])';
+
+export const resolver: Form<true> = {
+  label: "`MEMORY`, `URL(...)`, or block",
+  read({ node }, reading) {
+    const { value } = node;
+    let problem: string | undefined;
+    if (value.kind === "string") problem = isResolverText(value.text) ? undefined : RESOLVER_PROBLEM;
+    else if (value.kind === "map") problem = resolverProblem(value.entries);
+    else problem = `error parsing operator resolver, wrong type ${typeName(value)}`;
+    if (problem === undefined) return true;
+    reading.error(node.position, problem);
+    return undefined;
+  },
+};
+
+function isResolverText(written: string): boolean {
+  return /MEM/i.test(written) || /^URL\(.*\)$/i.test(written.trim());
+}
+
+function resolverProblem(entries: ReadonlyMap<string, Node>): string | undefined {
+  const textOf = (key: string): string => {
+    const value = entries.get(key)?.value;
+    return value?.kind === "string" ? value.text : "";
+  };
+  const isOn = (key: string): boolean => {
+    const value = entries.get(key)?.value;
+    return value?.kind === "boolean" && value.boolean;
+  };
+  const type = textOf("type").toUpperCase();
+  if (type === "MEM" || type === "MEMORY") return undefined;
+  if (type !== "FULL" && type !== "CACHE") return RESOLVER_PROBLEM;
+  if (textOf("dir") === "") return "dir has no value and needs to point to a directory";
+  if (type === "CACHE" && entries.has("interval")) return "CACHE does not accept sync";
+  if (type === "CACHE" && isOn("allow_delete")) return "CACHE does not accept allow_delete";
+  if (type === "CACHE" && isOn("hard_delete")) return "CACHE does not accept hard_delete";
+  if (type === "FULL" && entries.has("ttl")) return "FULL does not accept ttl";
+  return isOn("hard_delete") && !isOn("allow_delete") ? "hard_delete has no effect without delete" : undefined;
+}
+
+export const resolverPreload: Form<number> = {
+  label: "map of account key to JWT",
+  read({ node }, reading) {
+    if (node.value.kind !== "map") {
+      reading.error(node.position, "preload should be a map of account_public_key:account_jwt");
+      return undefined;
+    }
+    for (const { value, position } of node.value.entries.values()) {
+      if (value.kind !== "string") reading.error(position, "preload map value should be a string JWT");
+      else if (!/^eyJ[\w-]*\.[\w-]+\.[\w-]+$/.test(value.text)) reading.error(position, "invalid account JWT");
+    }
+    return node.value.entries.size;
+  },
+};
+
+export const proxyKeyBlock = {
+  key: option(text, "Public nkey of the proxy.", { aliases: ["public_key"] }),
+} satisfies Record<string, AnyOption>;
+
+const trusted: Form<readonly string[]> = blockList(
+  proxyKeyBlock,
+  {
+    notArray: (type) => `expected proxies' trusted field to be an array, got ${type}`,
+    notMap: (type) => `expected proxies' trusted entry to be a map/struct, got ${type}`,
+  },
+  ({ values, entries }, { node }, reading) => {
+    if (values.key === undefined) return undefined;
+    if (!isAnyPublicNkey(values.key)) reading.error(entries.get("key")?.node.position ?? node.position, `invalid proxy key ${goQuote(values.key)}`);
+    return values.key;
+  },
+);
+
+export const proxiesBlock = {
+  trusted: option(trusted, "Proxies that may present clients.", { reload: "applied" }),
+} satisfies Record<string, AnyOption>;
+
+export const proxies: Form<readonly string[]> = block(
+  proxiesBlock,
+  (type) => `expected proxies to be a map/struct, got ${type}`,
+  ({ values }) => values.trusted ?? [],
+);
