@@ -43,9 +43,11 @@ function cells(series: Series | null): [string, string] {
   return series === null ? ["failed", ""] : [number(series.median), series.runs.length < 2 ? "" : `${Math.round(series.spread * 100)}%`];
 }
 
-/** `better` or `worse` where the ratio says so, the direction of the figure taken into account. */
-function verdict({ ratio, better }: Comparison): string {
-  if (ratio === null || ratio === 1) return "";
+/** `better` or `worse`, by the direction of the figure; `~` where the rounds of the two servers overlap: noise. */
+function verdict({ ratio, better, ours, theirs }: Comparison): string {
+  if (ratio === null || ours === null || theirs === null) return "";
+  const apart = Math.min(...ours.runs) > Math.max(...theirs.runs) || Math.max(...ours.runs) < Math.min(...theirs.runs);
+  if (!apart) return "~";
   return ratio > 1 === (better === "higher") ? "better" : "worse";
 }
 
@@ -67,7 +69,7 @@ function heading(report: Report): string[] {
     `theirs ${report.theirs.version}  ${report.theirs.binary}`,
     `${machine.date}  ${machine.cores} x ${machine.cpu}, ${machine.memory_gib} GiB, ${machine.kernel}, load by Bun ${machine.bun}`,
     `load average before ${machine.load_average.join(" ")}, after ${report.load_average_after.join(" ")}`,
-    `medians of ${report.rounds} rounds, alternating${scale}; ± is (max - min) / median; ratio is ours / theirs`,
+    `medians of ${report.rounds} rounds, alternating${scale}; ± is (max - min) / median; ratio is ours / theirs; ~ where rounds overlap`,
   ];
 }
 
