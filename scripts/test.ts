@@ -3,7 +3,7 @@
  * always `N passed, N failed`, and the exit code is not 0 when anything failed. A build or a type check that fails counts as one failure, as does a test
  * process that ends without having said how many tests it ran.
  *
- * Arguments are handed to `bun test` (a path, `-t <name>`), which then runs alone.
+ * Arguments are handed to `bun test` (a path, `-t <name>`), and then the types are not checked.
  */
 import { existsSync, readFileSync, readdirSync, rmSync, mkdtempSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -55,13 +55,13 @@ function readReport(path: string): Outcome | undefined {
   return { passed: count("tests") - failed - count("skipped"), failed };
 }
 
-/** Runs the tests in one process; its report, not its output, is counted. */
+/** Runs the test files, one process per processor, each file for itself: a crash is its file's failure alone. The report, not the output, is counted. */
 async function tests(args: readonly string[]): Promise<Outcome> {
   console.log("== bun test");
   const folder = mkdtempSync(join(tmpdir(), "nats-bun-test-"));
   const report = join(folder, "report.xml");
   try {
-    const exitCode = await run([process.execPath, "test", "--reporter=junit", `--reporter-outfile=${report}`, ...args], { NATS_SERVER: executable });
+    const exitCode = await run([process.execPath, "test", "--parallel", "--reporter=junit", `--reporter-outfile=${report}`, ...args], { NATS_SERVER: executable });
     const outcome = readReport(report);
     if (outcome === undefined) {
       console.log(`bun test ended without a report (exit code ${exitCode})`);
