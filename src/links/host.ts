@@ -9,6 +9,7 @@ import type { Clock, Random, TlsServerContext } from "../platform/index.ts";
 import type { ServerInfo } from "../protocol/info.ts";
 import type { Message } from "../routing/message.ts";
 import type { ClientLink } from "./client/client.ts";
+import type { HandshakeRateLimit } from "./ratelimit.ts";
 import type { Turn } from "./turn.ts";
 
 /** Limits and switches that links read; the server replaces the whole object at reload. */
@@ -41,8 +42,11 @@ export interface LinkStats {
 
 /** TLS of one listener, as of the last reload. */
 export interface ListenerTls {
-  readonly context: TlsServerContext;
   readonly options: TlsOptions;
+  /** Whether the certificate depends on the name that the client asks for. */
+  readonly choosesByName: boolean;
+  /** Settings for a client that asks for `serverName` (empty: for none). */
+  contextFor(serverName: string): TlsServerContext;
 }
 
 /** How client connections are accepted; the server replaces the whole object at reload. */
@@ -63,6 +67,7 @@ export interface LinkHost {
   readonly turn: Turn;
   readonly settings: LinkSettings;
   readonly accepting: AcceptSettings;
+  readonly handshakes: HandshakeRateLimit;
   /** Client connections now open, of all kinds. */
   readonly clientCount: number;
   readonly stats: LinkStats;

@@ -4,3 +4,5 @@ export type { ClientKind } from "./client/client.ts";
 export type { AcceptSettings, LinkHost, LinkSettings, LinkStats, ListenerTls } from "./host.ts";
 export { seedDistribution } from "./distribute.ts";
 export { Turn } from "./turn.ts";
+export { pinViolation, publicKeyDigest } from "./pins.ts";
+export { HandshakeRateLimit } from "./ratelimit.ts";

@@ -6,7 +6,7 @@ import type { Account } from "../accounts/index.ts";
 import { type Authenticator, ConfiguredAuthenticator } from "../auth/index.ts";
 import type { Options } from "../config/options.ts";
 import { acceptClient } from "../links/client/accept.ts";
-import { type AcceptSettings, ClientLink, type LinkHost, type LinkSettings, type LinkStats, seedDistribution, Turn } from "../links/index.ts";
+import { type AcceptSettings, ClientLink, HandshakeRateLimit, type LinkHost, type LinkSettings, type LinkStats, seedDistribution, Turn } from "../links/index.ts";
 import type { Logger } from "../log/logger.ts";
 import { type Clock, type Listener, ListenError, type Platform, type Random } from "../platform/index.ts";
 import type { ServerInfo } from "../protocol/info.ts";
@@ -39,6 +39,7 @@ export class Server implements LinkHost {
   readonly accounts: Accounts;
   readonly turn: Turn;
   readonly message = new Message();
+  readonly handshakes: HandshakeRateLimit;
   readonly startedAtNs: bigint;
   configLoadedAtNs: bigint;
   options: Options;
@@ -57,6 +58,7 @@ export class Server implements LinkHost {
     this.turn = new Turn(this.clock);
     this.settings = linkSettings(parts.options);
     this.accepting = acceptSettings(parts.options, parts.platform.network);
+    this.handshakes = new HandshakeRateLimit(this.clock, this.log);
     this.connections = new Connections(this.clock, parts.options.maxClosedClients, (link) => this.#onDeadline(link));
     this.accounts = new Accounts(this.clock, (below) => this.random.integer(below));
     this.accounts.update(parts.options, "");

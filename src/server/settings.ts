@@ -1,7 +1,8 @@
 /** What links read of the options, in the form they read it. */
-import type { Options, TlsOptions } from "../config/options.ts";
-import type { AcceptSettings, LinkSettings, ListenerTls } from "../links/index.ts";
+import type { Options } from "../config/options.ts";
+import type { AcceptSettings, LinkSettings } from "../links/index.ts";
 import type { Network } from "../platform/index.ts";
+import { listenerTls } from "./tls.ts";
 
 export function acceptSettings(options: Options, network: Network): AcceptSettings {
   return {
@@ -11,10 +12,6 @@ export function acceptSettings(options: Options, network: Network): AcceptSettin
     proxyProtocol: options.proxyProtocol,
     maxConnections: options.maxConnections,
   };
-}
-
-function listenerTls(options: TlsOptions | undefined, network: Network): ListenerTls | undefined {
-  return options === undefined ? undefined : { options, context: network.prepareTls({ ...options, verify: options.verify }) };
 }
 
 export function linkSettings(options: Options): LinkSettings {

@@ -4,7 +4,7 @@
  * TLS is always an upgrade of a plain socket: only then can certificates be replaced at run time (a listener's own TLS settings cannot), and
  * bytes that were read to decide about TLS can be handed to the handshake.
  */
-import { createHash, X509Certificate } from "node:crypto";
+import { createHash } from "node:crypto";
 import { networkInterfaces } from "node:os";
 import type { Socket, SocketHandler, TCPSocketListener } from "bun";
 import { type Listener, ListenError, type Network, type Stream, type StreamError, type StreamHandler, type TlsHandshake, type TlsServerContext, type TlsServerSettings, type TlsState, type TlsStream } from "../network.ts";
@@ -231,12 +231,6 @@ export class BunNetwork implements Network {
       .map((address) => address.address)
       .filter((address) => !address.toLowerCase().startsWith("fe80:"));
   }
-}
-
-/** Digest of the public key of a certificate, as pins name it. */
-export function publicKeyDigest(der: Uint8Array): string {
-  const certificate = new X509Certificate(der);
-  return createHash("sha256").update(certificate.publicKey.export({ type: "spki", format: "der" })).digest("hex");
 }
 
 /** `::ffff:10.0.0.1` is the IPv4 peer of a dual-stack listener. */
