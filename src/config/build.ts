@@ -1,0 +1,193 @@
+/** From the values of the tables to `Options`: what concerns several blocks at once is checked here, and defaults are filled in. */
+import { goQuote } from "../util/quote.ts";
+import { msOfNs } from "../util/duration.ts";
+import { joinPath } from "./parser.ts";
+import type { Options } from "./options.ts";
+import { type BlockReading, type Reading, readBlock } from "./schema/form.ts";
+import { serverBlock } from "./schema/server.ts";
+import { UserRegistry } from "./schema/users.ts";
+import { DEFAULT_WEBSOCKET } from "./schema/websocket.ts";
+import type { MapValue } from "./values.ts";
+
+type Read = BlockReading<typeof serverBlock>;
+
+export const GLOBAL_ACCOUNT = "$G";
+export const DEFAULT_SYSTEM_ACCOUNT = "$SYS";
+const DEFAULT_HOST = "0.0.0.0";
+const DEFAULT_PORT = 4222;
+
+/** The options of a parsed file; what is wrong with them goes to `reading`. Host and ports are still 0 or empty where nothing was said. */
+export function buildOptions(root: MapValue, file: { readonly path: string; readonly digest: string }, reading: Reading): Options {
+  const read = readBlock(serverBlock, root, reading);
+  const { values } = read;
+  const storeDir = values.jetstream?.storeDir;
+  if (storeDir !== undefined && values.store_dir !== undefined) reading.error(storeDir.at, "Duplicate 'store_dir' configuration");
+
+  return {
+    ...networkOptions(read),
+    ...limitOptions(read),
+    ...authOptions(read, reading),
+    configFile: file.path,
+    configDigest: file.digest,
+    clientAdvertise: values.client_advertise ?? "",
+    serverName: values.server_name ?? "",
+    serverTags: values.server_tags ?? [],
+    serverMetadata: values.server_metadata ?? {},
+    featureFlags: values.feature_flags ?? {},
+    log: logOptions(read),
+    pidFile: values.pid_file ?? "",
+    portsFileDir: values.ports_file_dir ?? "",
+    profPort: values.prof_port ?? 0,
+    profBlockRate: values.prof_block_rate ?? 0,
+    unsupported: reading.unsupported,
+  };
+}
+
+/** Fills in what is left to say when neither file nor flags said it. */
+export function withDefaults(options: Options): Options {
+  const host = options.host === "" ? DEFAULT_HOST : options.host;
+  return {
+    ...options,
+    host,
+    port: options.port === 0 ? DEFAULT_PORT : options.port,
+    httpHost: options.httpHost === "" ? host : options.httpHost,
+    websocket: options.websocket.host === "" ? { ...options.websocket, host: DEFAULT_HOST } : options.websocket,
+  };
+}
+
+type Network = Pick<
+  Options,
+  "host" | "port" | "httpHost" | "httpPort" | "httpsPort" | "httpBasePath" | "tls" | "allowNonTls" | "websocket" | "proxyProtocol" | "trustedProxies"
+>;
+
+function networkOptions({ values }: Read): Network {
+  return {
+    host: values.host ?? values.listen?.host ?? "",
+    port: values.port ?? values.listen?.port ?? 0,
+    httpHost: values.http?.host ?? values.https?.host ?? "",
+    httpPort: values.http_port ?? values.http?.port ?? 0,
+    httpsPort: values.https_port ?? values.https?.port ?? 0,
+    httpBasePath: cleanBasePath(values.http_base_path ?? ""),
+    tls: values.tls,
+    allowNonTls: values.allow_non_tls ?? false,
+    websocket: values.websocket ?? DEFAULT_WEBSOCKET,
+    proxyProtocol: values.proxy_protocol ?? false,
+    trustedProxies: values.proxies ?? [],
+  };
+}
+
+function cleanBasePath(path: string): string {
+  const cleaned = joinPath("/", path);
+  return cleaned === "/" ? "" : cleaned;
+}
+
+type Limits = Pick<
+  Options,
+  | "maxConnections"
+  | "maxControlLine"
+  | "maxPayload"
+  | "maxPending"
+  | "maxSubscriptions"
+  | "maxSubscriptionTokens"
+  | "maxClosedClients"
+  | "pingIntervalMs"
+  | "pingMax"
+  | "writeDeadlineMs"
+  | "writeTimeout"
+  | "lameDuckDurationMs"
+  | "lameDuckGracePeriodMs"
+  | "noFastProducerStall"
+  | "disableSublistCache"
+  | "noHeaderSupport"
+  | "connectErrorReports"
+  | "reconnectErrorReports"
+>;
+
+function limitOptions({ values }: Read): Limits {
+  const ms = (ns: bigint | undefined, whenAbsent: number): number => (ns === undefined || ns === 0n ? whenAbsent : msOfNs(ns));
+  return {
+    maxConnections: values.max_connections ?? 65536,
+    maxControlLine: values.max_control_line || 4096,
+    maxPayload: values.max_payload || 1_048_576,
+    maxPending: values.max_pending || 67_108_864,
+    maxSubscriptions: values.max_subscriptions ?? 0,
+    maxSubscriptionTokens: values.max_sub_tokens ?? 0,
+    maxClosedClients: values.max_closed_clients || 10_000,
+    pingIntervalMs: ms(values.ping_interval, 120_000),
+    pingMax: values.ping_max || 2,
+    writeDeadlineMs: ms(values.write_deadline, 10_000),
+    writeTimeout: values.write_timeout ?? "default",
+    lameDuckDurationMs: ms(values.lame_duck_duration, 120_000),
+    lameDuckGracePeriodMs: ms(values.lame_duck_grace_period, 10_000),
+    noFastProducerStall: values.no_fast_producer_stall ?? false,
+    disableSublistCache: values.disable_sublist_cache ?? false,
+    noHeaderSupport: values.no_header_support ?? false,
+    connectErrorReports: values.connect_error_reports || 3600,
+    reconnectErrorReports: values.reconnect_error_reports || 1,
+  };
+}
+
+function logOptions({ values }: Read): Options["log"] {
+  const traceVerbose = values.trace_verbose ?? false;
+  const traceHeaders = values.trace_headers ?? false;
+  return {
+    debug: values.debug ?? false,
+    trace: traceVerbose || traceHeaders || (values.trace ?? false),
+    traceVerbose,
+    traceHeaders,
+    logtime: values.logtime ?? true,
+    logtimeUtc: values.logtime_utc ?? false,
+    logFile: values.log_file ?? "",
+    logSizeLimitBytes: values.log_size_limit ?? 0,
+    logMaxFiles: values.log_max_num ?? 0,
+    syslog: values.syslog ?? false,
+    remoteSyslog: values.remote_syslog ?? "",
+    maxTracedMsgLen: values.max_traced_msg_len ?? 0,
+  };
+}
+
+type Auth = Pick<
+  Options,
+  | "authorization"
+  | "authorizationProxyRequired"
+  | "authorizationPermissions"
+  | "users"
+  | "noAuthUser"
+  | "accounts"
+  | "mappings"
+  | "systemAccount"
+>;
+
+function authOptions({ values }: Read, reading: Reading): Auth {
+  const registry = new UserRegistry(reading);
+  const single = values.authorization;
+  if (single !== undefined) registry.add(single.users, GLOBAL_ACCOUNT, single.defaultPermissions, single.position);
+  for (const { account, users, defaultPermissions, usersPosition } of values.accounts ?? []) {
+    if (users.length > 0 && single !== undefined && single.username !== "") reading.error(usersPosition, "Can not have a single user/pass and accounts");
+    if (users.length > 0 && single !== undefined && single.token !== "") reading.error(usersPosition, "Can not have a token and accounts");
+    registry.add(users, account.name, defaultPermissions, usersPosition);
+  }
+  return {
+    authorization: {
+      username: single?.username ?? "",
+      password: single?.password ?? "",
+      token: single?.token ?? "",
+      timeoutMs: single?.timeoutMs || undefined,
+    },
+    authorizationProxyRequired: single?.proxyRequired ?? false,
+    authorizationPermissions: single?.users.length === 0 ? single.defaultPermissions : undefined,
+    users: registry.users,
+    noAuthUser: values.no_auth_user ?? "",
+    accounts: (values.accounts ?? []).map(({ account }) => account),
+    mappings: values.mappings ?? [],
+    systemAccount: values.no_system_account === true ? "" : (values.system_account ?? DEFAULT_SYSTEM_ACCOUNT),
+  };
+}
+
+/** The first reason why a no-auth user cannot be; undefined when it can. */
+export function noAuthUserProblem(noAuthUser: string, options: Options): string | undefined {
+  if (noAuthUser === "") return undefined;
+  if (options.users.length === 0) return `no_auth_user: ${goQuote(noAuthUser)} present, but users/nkeys are not defined`;
+  if (options.users.some(({ user, nkey }) => user === noAuthUser || nkey === noAuthUser)) return undefined;
+  return `no_auth_user: ${goQuote(noAuthUser)} not present as user or nkey in authorization block or account configuration`;
+}

@@ -1,0 +1,13 @@
+/** Configuration: from command line and file to checked, typed options, and from two sets of options to what a reload changes. */
+export type { Command, Flags } from "./flags.ts";
+export { helpText, NO_FLAGS, parseCommand, redactArguments } from "./flags.ts";
+export { tlsHelpText } from "./tlshelp.ts";
+export type { LoadInput, LoadResult } from "./load.ts";
+export { loadOptions } from "./load.ts";
+export type * from "./options.ts";
+export type { ReloadChange, ReloadDiff } from "./reload.ts";
+export { diffOptions } from "./reload.ts";
+export type { NkeyKind } from "./nkey.ts";
+export { isPublicNkey } from "./nkey.ts";
+export { INSECURE_CIPHER_SUITES, SECURE_CIPHER_SUITES } from "./schema/tls.ts";
+export { validate } from "./validate.ts";
