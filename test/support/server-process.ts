@@ -9,6 +9,7 @@
 import { chmodSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { deadlineIn, DeadlineError, poll, within } from './deadline.ts';
+import { tellReaper } from './reaper.ts';
 import { temporaryFolder, removeTemporaryFolder } from './temporary.ts';
 
 /** What to start. */
@@ -102,10 +103,10 @@ export class ServerProcess {
       stderr: 'pipe',
       env: { ...process.env, ...setup.environment },
     });
-    running.add(this.#process);
+    tellReaper('process', this.#process.pid);
     this.#drained = Promise.all([this.#collectLog(), this.#collectOutput()]);
     void this.#process.exited.then(() => {
-      running.delete(this.#process);
+      tellReaper('ended', this.#process.pid);
       this.#wake();
     });
   }
@@ -229,12 +230,6 @@ export class ServerProcess {
   }
 }
 
-const running = new Set<Bun.Subprocess>();
-
-process.on('exit', () => {
-  for (const child of running) child.kill('SIGKILL');
-});
-
 /** Runs a binary to its end, for configuration checks and start errors; kills it after `milliseconds`. */
 export async function runToEnd(
   command: readonly string[],
@@ -247,13 +242,13 @@ export async function runToEnd(
     stderr: 'pipe',
     env: { ...process.env, ...options.environment },
   });
-  running.add(child);
+  tellReaper('process', child.pid);
   const result = Promise.all([child.exited, new Response(child.stdout).text(), new Response(child.stderr).text()]);
   try {
     const [code, stdout, stderr] = await within(options.milliseconds ?? 5000, `end of ${command.join(' ')}`, result);
     return { code, stdout, stderr };
   } finally {
     child.kill('SIGKILL');
-    running.delete(child);
+    tellReaper('ended', child.pid);
   }
 }

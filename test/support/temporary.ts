@@ -6,22 +6,16 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-
-const folders = new Set<string>();
-
-process.on('exit', () => {
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
-});
+import { tellReaper } from './reaper.ts';
 
 /** Makes a new empty folder below the system's temporary folder; `label` only makes its name readable. */
 export function temporaryFolder(label = 'test'): string {
   const folder = mkdtempSync(join(tmpdir(), `nats-${label}-`));
-  folders.add(folder);
+  tellReaper('folder', folder);
   return folder;
 }
 
 /** Removes a folder made by {@link temporaryFolder} before the process ends. */
 export function removeTemporaryFolder(folder: string): void {
-  if (!folders.delete(folder)) return;
   rmSync(folder, { recursive: true, force: true });
 }
