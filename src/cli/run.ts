@@ -2,6 +2,7 @@
  * What the program does from its arguments to its exit code: print its version or help, check a configuration, signal another server, or be one. The parts
  * come in as `Program`, so that all of it can be tested without a process.
  */
+import type { Command, Flags } from "../config/index.ts";
 import type { LogHub, LogSettings } from "../log/index.ts";
 import { LogOpenError, secondsStamp } from "../log/index.ts";
 import type { Platform } from "../platform/index.ts";
@@ -9,18 +10,6 @@ import { OWN_NAME, OWN_VERSION, VERSION } from "../util/version.ts";
 import { sendSignal } from "./signal-command.ts";
 import { handleSignals } from "./signals.ts";
 import type { SignalledServer } from "./signals.ts";
-
-/** What the arguments ask for. `Flags` is what the configuration makes of the rest of them. */
-export type Command<Flags> =
-  | { readonly kind: "version" | "help" | "help_tls" }
-  /** `argument` is `<command>[=<pid>]`. */
-  | { readonly kind: "signal"; readonly argument: string }
-  /** Check the configuration file, empty when none was named. */
-  | { readonly kind: "test"; readonly configFile: string; readonly flags: Flags }
-  | { readonly kind: "run"; readonly flags: Flags }
-  /** An argument that flags do not allow: the text, then the usage, and exit code 0. */
-  | { readonly kind: "usage"; readonly text: string }
-  | { readonly kind: "error"; readonly text: string };
 
 /** What the program reads of the options; the server reads the rest. */
 export interface RunOptions {
@@ -30,21 +19,23 @@ export interface RunOptions {
   readonly unsupported: readonly string[];
 }
 
-/** `messages`: all errors and warnings, each ended by a line feed, or one text. */
+/** Options, or everything that is wrong with them. */
 export type Loaded<Options> = { readonly ok: true; readonly options: Options; readonly warnings: readonly string[] } | { readonly ok: false; readonly messages: string };
 
 export interface RunningServer extends SignalledServer {
   /** Throws (or rejects with) an error named `FatalError` whose message is the fatal text. */
   start(): void | Promise<void>;
+  /** Set by the program; called when the server has stopped on its own, after lame duck mode. */
+  onStopped: () => void;
 }
 
 /** The rooms below, as this one needs them. */
-export interface Program<Flags, Options extends RunOptions> {
+export interface Program<Options extends RunOptions> {
   readonly platform: Platform;
   readonly log: LogHub;
-  parse(argv: readonly string[]): Command<Flags>;
-  readonly helpText: string;
-  readonly helpTlsText: string;
+  parse(argv: readonly string[]): Command;
+  helpText(): string;
+  tlsHelpText(): string;
   load(flags: Flags): Loaded<Options>;
   /** The first reason why a server cannot be started with these options. */
   validate(options: Options): string | undefined;
@@ -52,7 +43,7 @@ export interface Program<Flags, Options extends RunOptions> {
 }
 
 /** Runs the program. Resolves to the exit code, or to undefined while a server goes on running. */
-export async function run<Flags, Options extends RunOptions>(program: Program<Flags, Options>): Promise<number | undefined> {
+export async function run<Options extends RunOptions>(program: Program<Options>): Promise<number | undefined> {
   const { system } = program.platform;
   const fail = (text: string): number => {
     system.stderr(`nats-server: ${text}\n`);
@@ -68,40 +59,34 @@ export async function run<Flags, Options extends RunOptions>(program: Program<Fl
     case "version":
       return print(`nats-server: v${VERSION}\n${OWN_NAME}: v${OWN_VERSION}\n`);
     case "help":
-      return print(program.helpText);
+      return print(program.helpText());
     case "help_tls":
-      return print(program.helpTlsText);
-    case "usage":
-      system.stderr(`${command.text}\n`);
-      return print(program.helpText);
+      return print(program.tlsHelpText());
     case "error":
-      return fail(command.text);
+      system.stderr(`${command.usage ? "" : "nats-server: "}${command.stderr}\n`);
+      if (command.usage) system.stdout(program.helpText());
+      return command.exitCode;
     case "signal": {
-      const outcome = sendSignal(program.platform, command.argument);
+      const outcome = sendSignal(program.platform, command.signal);
       return outcome.ok ? 0 : fail(outcome.text);
     }
     case "test":
-      return testConfiguration(program, command, fail);
+      return testConfiguration(program, command.flags, fail);
     case "run":
       return serve(program, command.flags, fail);
   }
 }
 
-function testConfiguration<Flags, Options extends RunOptions>(
-  program: Program<Flags, Options>,
-  command: { readonly configFile: string; readonly flags: Flags },
-  fail: (text: string) => number,
-): number {
-  if (command.configFile === "") return fail("must specify [-c, --config] option to check configuration file syntax");
-  const loaded = program.load(command.flags);
+function testConfiguration<Options extends RunOptions>(program: Program<Options>, flags: Flags, fail: (text: string) => number): number {
+  const loaded = program.load(flags);
   if (!loaded.ok) return fail(loaded.messages);
   if (loaded.warnings.length > 0) return fail(loaded.warnings.map((warning) => `${warning}\n`).join(""));
   // a success, but told where failures are
-  program.platform.system.stderr(`nats-server: configuration file ${command.configFile} is valid (${loaded.options.configDigest})\n`);
+  program.platform.system.stderr(`nats-server: configuration file ${flags.configFile ?? ""} is valid (${loaded.options.configDigest})\n`);
   return 0;
 }
 
-async function serve<Flags, Options extends RunOptions>(program: Program<Flags, Options>, flags: Flags, fail: (text: string) => number): Promise<number | undefined> {
+async function serve<Options extends RunOptions>(program: Program<Options>, flags: Flags, fail: (text: string) => number): Promise<number | undefined> {
   const { system, clock } = program.platform;
   const loaded = program.load(flags);
   if (!loaded.ok) return fail(loaded.messages);
@@ -122,6 +107,7 @@ async function serve<Flags, Options extends RunOptions>(program: Program<Flags, 
 
   const server = program.makeServer(options, flags);
   handleSignals({ system, log: program.log, server });
+  server.onStopped = () => void program.log.close().then(() => system.exit(0));
   try {
     await server.start();
   } catch (error) {

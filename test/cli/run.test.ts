@@ -1,7 +1,9 @@
 /** The program from its arguments to its exit code, with a configuration and a server of the test's own. */
 import { beforeEach, describe, expect, test } from "bun:test";
 import { run } from "../../src/cli/run.ts";
-import type { Command, Loaded, RunOptions } from "../../src/cli/run.ts";
+import type { Loaded, RunOptions, RunningServer } from "../../src/cli/run.ts";
+import { NO_FLAGS } from "../../src/config/index.ts";
+import type { Command } from "../../src/config/index.ts";
 import { LogHub } from "../../src/log/index.ts";
 import type { LogSettings } from "../../src/log/index.ts";
 import { SystemRandom } from "../../src/platform/bun/random.ts";
@@ -29,6 +31,7 @@ let system: FakeSystem;
 let disk: FakeDisk;
 let calls: string[];
 let isLameDuck: boolean;
+let server: RunningServer;
 beforeEach(() => {
   system = new FakeSystem();
   disk = new FakeDisk();
@@ -44,26 +47,30 @@ interface Case {
   readonly start?: () => void;
 }
 
-function execute(command: Command<string>, { options, loaded, warnings = [], invalid, start }: Case = {}): Promise<number | undefined> {
+function execute(command: Command, { options, loaded, warnings = [], invalid, start }: Case = {}): Promise<number | undefined> {
   const clock = new FakeClock();
   const noSyslog = { local: () => Promise.reject(new Error("none")), dial: () => Promise.reject(new Error("none")) };
   return run({
     platform: { clock, disk, system, random: new SystemRandom(), network: {} as Network },
     log: new LogHub({ clock, disk, system, syslog: noSyslog }),
     parse: () => command,
-    helpText: "the help\n",
-    helpTlsText: "the TLS help\n",
+    helpText: () => "the help\n",
+    tlsHelpText: () => "the TLS help\n",
     load: () => loaded ?? { ok: true, options: { configDigest: "sha256:00", log: logSettings, unsupported: [], ...options }, warnings },
     validate: () => invalid,
-    makeServer: () => ({
-      get isLameDuck() {
-        return isLameDuck;
-      },
-      start: start ?? (() => void calls.push("start")),
-      reload: () => void calls.push("reload"),
-      lameDuck: () => void calls.push("lameDuck"),
-      shutdown: async () => void calls.push("shutdown"),
-    }),
+    makeServer: () => {
+      server = {
+        get isLameDuck() {
+          return isLameDuck;
+        },
+        start: start ?? (() => void calls.push("start")),
+        reload: () => void calls.push("reload"),
+        lameDuck: () => void calls.push("lameDuck"),
+        shutdown: async () => void calls.push("shutdown"),
+        onStopped: () => undefined,
+      };
+      return server;
+    },
   });
 }
 
@@ -80,29 +87,29 @@ describe("what only prints", () => {
   });
 
   test("an unknown flag: the text, then the help, and no error code", async () => {
-    expect(await execute({ kind: "usage", text: "flag provided but not defined: -bogus" })).toBe(0);
+    expect(await execute({ kind: "error", stderr: "flag provided but not defined: -bogus", usage: true, exitCode: 0 })).toBe(0);
     expect([system.err, system.out]).toEqual(["flag provided but not defined: -bogus\n", "the help\n"]);
   });
 
   test("an unknown command", async () => {
-    expect(await execute({ kind: "error", text: 'unrecognized command: "bogus"' })).toBe(1);
+    expect(await execute({ kind: "error", stderr: 'unrecognized command: "bogus"', usage: false, exitCode: 1 })).toBe(1);
     expect(system.err).toBe('nats-server: unrecognized command: "bogus"\n');
   });
 
   test("a signal that cannot be sent", async () => {
-    expect(await execute({ kind: "signal", argument: "quit=5" })).toBe(1);
+    expect(await execute({ kind: "signal", signal: "quit=5", flags: NO_FLAGS })).toBe(1);
     expect(system.err).toBe('nats-server: \nsignal "quit" 5: no such process\n');
   });
 
   test("a signal that is sent is silent", async () => {
     system.alive = [5];
-    expect(await execute({ kind: "signal", argument: "quit=5" })).toBe(0);
+    expect(await execute({ kind: "signal", signal: "quit=5", flags: NO_FLAGS })).toBe(0);
     expect([system.sent, system.err, system.out]).toEqual([["SIGINT 5"], "", ""]);
   });
 });
 
 describe("the test of a configuration", () => {
-  const check: Command<string> = { kind: "test", configFile: "a.conf", flags: "" };
+  const check: Command = { kind: "test", flags: { configFile: "a.conf" } };
 
   test("valid", async () => {
     expect(await execute(check, { invalid: "not looked at" })).toBe(0);
@@ -118,15 +125,10 @@ describe("the test of a configuration", () => {
     expect(await execute(check, { warnings: ["w1", "w2"] })).toBe(1);
     expect(system.err).toBe("nats-server: w1\nw2\n\n");
   });
-
-  test("without a file", async () => {
-    expect(await execute({ kind: "test", configFile: "", flags: "" })).toBe(1);
-    expect(system.err).toBe("nats-server: must specify [-c, --config] option to check configuration file syntax\n");
-  });
 });
 
 describe("a server", () => {
-  const serve: Command<string> = { kind: "run", flags: "" };
+  const serve: Command = { kind: "run", flags: NO_FLAGS };
 
   test("starts, with warnings on standard error before", async () => {
     expect(await execute(serve, { warnings: ["careful"] })).toBe(undefined);
@@ -199,5 +201,12 @@ describe("a server", () => {
     expect(calls).toEqual(["start"]);
     system.handlers.get("SIGINT")?.();
     expect(calls).toEqual(["start", "shutdown"]);
+  });
+
+  test("that has stopped by itself ends the process with 0", async () => {
+    await execute(serve);
+    server.onStopped();
+    await Bun.sleep(0);
+    expect(system.exitCode).toBe(0);
   });
 });

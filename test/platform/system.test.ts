@@ -136,6 +136,22 @@ describe("the process", () => {
     expect(() => system.kill(2 ** 22 + 1, "SIGHUP")).toThrow("no such process");
   });
 
+  test("survives and reports what nobody caught", async () => {
+    const script = `
+      import { onDefect } from "./src/platform/bun/system.ts";
+      let count = 0;
+      onDefect((text) => {
+        console.log(text.split("\\n")[0]);
+        if (++count === 2) process.exit(7);
+      });
+      void Promise.reject(new Error("rejected"));
+      setTimeout(() => { throw new TypeError("thrown"); }, 1);
+      setInterval(() => undefined, 1000);`;
+    const child = Bun.spawn([process.execPath, "-e", script], { cwd: join(import.meta.dir, "../.."), stdout: "pipe", stderr: "inherit" });
+    expect(await new Response(child.stdout).text()).toBe("Error: rejected\nTypeError: thrown\n");
+    expect(await child.exited).toBe(7);
+  });
+
   test("takes choices below a bound and fresh bytes from its randomness", () => {
     const random = new SystemRandom();
     const seen = new Set(Array.from({ length: 500 }, () => random.integer(4)));

@@ -119,3 +119,10 @@ export class SystemProcess implements System {
     process.exit(code);
   }
 }
+
+/** Tells `report` of every exception and rejection that nobody caught, and keeps the process from ending because of it. */
+export function onDefect(report: (text: string) => void): void {
+  const tell = (error: unknown): void => report(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  process.on("uncaughtException", tell);
+  process.on("unhandledRejection", tell);
+}

@@ -1,0 +1,34 @@
+/** The program: opens the machine's doors, puts the rooms together, and hands the rest to `cli/`. */
+import { run } from "./cli/run.ts";
+import { helpText, loadOptions, parseCommand, tlsHelpText, validate } from "./config/index.ts";
+import { LogHub } from "./log/index.ts";
+import { SystemClock } from "./platform/bun/clock.ts";
+import { SystemDisk } from "./platform/bun/disk.ts";
+import { BunNetwork } from "./platform/bun/network.ts";
+import { SystemRandom } from "./platform/bun/random.ts";
+import { SystemSyslog } from "./platform/bun/syslog.ts";
+import { SystemProcess, onDefect } from "./platform/bun/system.ts";
+import type { Platform } from "./platform/index.ts";
+import { Server } from "./server/server.ts";
+
+const system = new SystemProcess();
+const platform: Platform = { clock: new SystemClock(), random: new SystemRandom(), disk: new SystemDisk(), network: new BunNetwork(), system };
+const log = new LogHub({ ...platform, syslog: new SystemSyslog() });
+
+const exitCode = await run({
+  platform,
+  log,
+  parse: parseCommand,
+  helpText,
+  tlsHelpText,
+  load: (flags) => loadOptions({ flags, disk: platform.disk, environment: (name) => system.environment(name) }),
+  validate,
+  makeServer: (options) => {
+    const server = new Server({ options, platform, log });
+    return Object.assign(server, { reload: () => log.error("Failed to reload server configuration: not in this version") });
+  },
+});
+if (exitCode !== undefined) system.exit(exitCode);
+
+// From here on an exception that reaches the event loop is a defect that must not end the server: it is logged.
+onDefect((text) => log.error(`Internal error: ${text}`));
