@@ -165,7 +165,8 @@ function authOptions({ values }: Read, reading: Reading): Auth {
   for (const { account, users, defaultPermissions, usersPosition } of values.accounts ?? []) {
     if (users.length > 0 && single !== undefined && single.username !== "") reading.error(usersPosition, "Can not have a single user/pass and accounts");
     if (users.length > 0 && single !== undefined && single.token !== "") reading.error(usersPosition, "Can not have a token and accounts");
-    registry.add(users, account.name, defaultPermissions, usersPosition);
+    // Names are only compared across blocks when the blocks themselves are in order.
+    if (reading.errors.length === 0) registry.add(users, account.name, defaultPermissions, usersPosition);
   }
   return {
     authorization: {

@@ -40,6 +40,8 @@ export type ReloadDiff =
 interface Fixed {
   readonly field: string;
   readonly show: (options: Options) => string;
+  /** What is compared, when `show` hides secrets. */
+  readonly value?: (options: Options) => string;
 }
 
 const durationField = (field: string, ms: (options: Options) => number): Fixed => ({ field, show: (options) => formatDurationMs(ms(options)) });
@@ -73,7 +75,7 @@ const FIXED: readonly Fixed[] = [
   field("LogMaxFiles", (o) => o.log.logMaxFiles),
   field("ProfPort", (o) => o.profPort),
   field("FeatureFlags", (o) => goMap(o.featureFlags)),
-  field("Websocket", websocketText),
+  { field: "Websocket", show: websocketText, value: (o) => JSON.stringify({ ...o.websocket, tls: o.websocket.tls !== undefined }) },
 ];
 
 interface Reloadable {
@@ -150,9 +152,8 @@ const REST: readonly Reloadable[] = [
 export function diffOptions(old: Options, fresh: Options): ReloadDiff {
   if (fresh.unsupported.length > 0) return { ok: false, refused: `not in this version: ${fresh.unsupported.join(", ")}` };
   const options = keepRandomPorts(old, fresh);
-  for (const { field: name, show } of FIXED) {
-    const [before, after] = [show(old), show(options)];
-    if (before !== after) return refusal(name, before, after);
+  for (const { field: name, show, value = show } of FIXED) {
+    if (value(old) !== value(options)) return refusal(name, show(old), show(options));
   }
   const account = systemAccountRefusal(old, options) ?? noAuthUserRefusal(old, options);
   if (account !== undefined) return account;
