@@ -4,7 +4,7 @@
 import type { Account } from "../accounts/index.ts";
 import type { Authenticator } from "../auth/index.ts";
 import type { Logger } from "../log/logger.ts";
-import type { TlsOptions } from "../config/options.ts";
+import type { TlsOptions, WebsocketOptions } from "../config/options.ts";
 import type { Clock, Random, TlsServerContext } from "../platform/index.ts";
 import type { ServerInfo } from "../protocol/info.ts";
 import type { Message } from "../routing/message.ts";
@@ -54,6 +54,7 @@ export interface AcceptSettings {
   /** Undefined: plain. */
   readonly tls: ListenerTls | undefined;
   readonly websocketTls: ListenerTls | undefined;
+  readonly websocket: WebsocketOptions;
   readonly allowNonTls: boolean;
   readonly proxyProtocol: boolean;
   /** Negative refuses all. */

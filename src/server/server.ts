@@ -6,6 +6,7 @@ import type { Account } from "../accounts/index.ts";
 import { type Authenticator, ConfiguredAuthenticator } from "../auth/index.ts";
 import type { Options } from "../config/options.ts";
 import { acceptClient } from "../links/client/accept.ts";
+import { acceptWebsocket } from "../links/websocket/index.ts";
 import { type AcceptSettings, ClientLink, HandshakeRateLimit, type LinkHost, type LinkSettings, type LinkStats, seedDistribution, Turn } from "../links/index.ts";
 import type { Logger } from "../log/logger.ts";
 import { type Clock, type Listener, ListenError, type Platform, type Random } from "../platform/index.ts";
@@ -48,6 +49,7 @@ export class Server implements LinkHost {
   authenticator: Authenticator;
 
   #clientListener: Listener | undefined = undefined;
+  #websocketListener: Listener | undefined = undefined;
 
   constructor(parts: { readonly options: Options; readonly platform: Platform; readonly log: Logger }) {
     this.options = parts.options;
@@ -106,14 +108,30 @@ export class Server implements LinkHost {
       version: VERSION,
       proto: 1,
       go: `bun${Bun.version}`,
-      host: this.options.host,
-      port: this.clientPort,
+      ...this.#advertised(link),
       headers: this.settings.headers,
       auth_required: this.authenticator.announced(link.connectionType),
+      ...this.#tlsFlags(link),
       ldm: this.isLameDuck,
       api_lvl: 5,
       xkey: this.identity.xkey,
     };
+  }
+
+  /** Where INFO says this server is. */
+  #advertised(link: ClientLink): Pick<ServerInfo, "host" | "port"> {
+    if (link.kind === "websocket") return { host: this.options.websocket.host, port: this.websocketPort };
+    const advertise = this.options.clientAdvertise;
+    if (advertise === "") return { host: this.options.host, port: this.clientPort };
+    const { host, port } = splitHostPort(advertise);
+    return { host, port: port > 0 ? port : this.clientPort };
+  }
+
+  #tlsFlags(link: ClientLink): Pick<ServerInfo, "tls_required" | "tls_available" | "tls_verify"> {
+    const { tls, websocketTls, allowNonTls } = this.accepting;
+    const tls_verify = tls?.options.verify ?? false;
+    if (link.kind === "websocket") return { tls_required: websocketTls !== undefined, tls_available: websocketTls !== undefined, tls_verify };
+    return { tls_required: tls !== undefined && !allowNonTls, tls_available: tls !== undefined && allowNonTls, tls_verify };
   }
 
   #sequence = 0;
@@ -156,9 +174,29 @@ export class Server implements LinkHost {
       if (failure !== undefined) throw new FatalError(failure);
     }
     if (options.systemAccount !== "") log.debug(`Created system account: "${options.systemAccount}"`);
+    this.#startWebsocket();
     this.#startClients();
     this.#writePorts();
     log.info("Server is ready");
+  }
+
+  #startWebsocket(): void {
+    const { websocket } = this.options;
+    if (websocket.port === 0) return;
+    try {
+      this.#websocketListener = this.platform.network.listen(websocket.host, websocket.port, (stream) => acceptWebsocket(this, stream));
+    } catch (error) {
+      if (error instanceof ListenError) throw new FatalError(`Unable to listen for websocket connections: ${error.message}`);
+      throw error;
+    }
+    const isTls = websocket.tls !== undefined;
+    this.log.info(`Listening for websocket clients on ${isTls ? "wss" : "ws"}://${joinHostPort(websocket.host, this.websocketPort)}`);
+    if (!isTls) this.log.warn("Websocket not configured with TLS. DO NOT USE IN PRODUCTION!");
+  }
+
+  /** Port the WebSocket listener really has. */
+  get websocketPort(): number {
+    return this.#websocketListener?.port ?? this.options.websocket.port;
   }
 
   #startClients(): void {
@@ -181,7 +219,9 @@ export class Server implements LinkHost {
   listeners(): readonly PortsListener[] {
     const { options } = this;
     const scheme = options.tls !== undefined && !options.allowNonTls ? "tls" : "nats";
-    return [{ kind: "nats", scheme, host: options.host, port: this.clientPort }];
+    const listeners: PortsListener[] = [{ kind: "nats", scheme, host: options.host, port: this.clientPort }];
+    if (this.#websocketListener !== undefined) listeners.push({ kind: "websocket", scheme: options.websocket.tls === undefined ? "ws" : "wss", host: options.websocket.host, port: this.websocketPort });
+    return listeners;
   }
 
   #portsPath = "";
@@ -237,6 +277,7 @@ export class Server implements LinkHost {
 
   #closeClientListeners(): void {
     this.#clientListener?.close();
+    this.#websocketListener?.close();
   }
 
   /** Closes everything; resolves when the last bytes to clients are out (or their time is over). */
@@ -268,4 +309,11 @@ export class Server implements LinkHost {
 /** `host:port`, an IPv6 host in brackets. */
 export function joinHostPort(host: string, port: number): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** Host and port of `host[:port]`; port 0 when there is none. */
+function splitHostPort(text: string): { readonly host: string; readonly port: number } {
+  const match = /^(\[[^\]]*\]|[^:]*)(?::(-?\d+))?$/.exec(text);
+  if (match === null) return { host: text, port: 0 };
+  return { host: match[1].replace(/^\[|\]$/g, ""), port: Number(match[2] ?? 0) };
 }

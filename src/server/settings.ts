@@ -8,6 +8,7 @@ export function acceptSettings(options: Options, network: Network): AcceptSettin
   return {
     tls: listenerTls(options.tls, network),
     websocketTls: listenerTls(options.websocket.tls, network),
+    websocket: options.websocket,
     allowNonTls: options.allowNonTls,
     proxyProtocol: options.proxyProtocol,
     maxConnections: options.maxConnections,

@@ -93,10 +93,7 @@ class Acceptance implements StreamHandler {
   /** The first INFO, and right behind it the refusal of a connection too many. */
   #info(tls: Partial<ServerInfo>): void {
     this.link.sendInitialInfo({ ...tls, tls_verify: this.host.accepting.tls?.options.verify ?? false });
-    const { maxConnections } = this.host.accepting;
-    if (maxConnections >= 0 && this.host.clientCount <= maxConnections) return;
-    this.host.log.error(`${this.link.label()} - maximum connections exceeded`);
-    this.link.closeWithError("maximum connections exceeded", "Maximum Connections Exceeded");
+    this.link.refusedAsSurplus();
   }
 
   #proxyHeader(): void {

@@ -173,6 +173,20 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
     });
   }
 
+  /** Refuses the connection when there are too many; the client has seen INFO by then. */
+  refusedAsSurplus(): boolean {
+    const { maxConnections } = this.host.accepting;
+    if (maxConnections >= 0 && this.host.clientCount <= maxConnections) return false;
+    this.#logError("maximum connections exceeded");
+    this.closeWithError("maximum connections exceeded", "Maximum Connections Exceeded");
+    return true;
+  }
+
+  /** Largest message this connection may publish, bytes; negative means no limit. */
+  get maxPayload(): number {
+    return this.#effectiveMaxPayload();
+  }
+
   /** New limits hold at once; the rest of a reload is told by `applyIdentity`. */
   refreshSettings(): void {
     const settings = this.host.settings;

@@ -1,0 +1,2 @@
+/** Clients over WebSocket. */
+export { acceptWebsocket } from "./accept.ts";
