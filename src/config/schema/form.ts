@@ -132,8 +132,8 @@ function indexOf(block: Block): ReadonlyMap<string, string> {
   return index;
 }
 
-/** Reads every entry of a map by the block's table. */
-export function readBlock<B extends Block>(block: B, map: MapValue, reading: Reading, unknown: UnknownKeys = UNKNOWN_FIELD): BlockReading<B> {
+/** Reads every entry of a map by the block's table. Wrong types are reported at their own place, or at `wrongTypeAt`. */
+export function readBlock<B extends Block>(block: B, map: MapValue, reading: Reading, unknown: UnknownKeys = UNKNOWN_FIELD, wrongTypeAt?: Position): BlockReading<B> {
   const values: Record<string, unknown> = {};
   const entries = new Map<string, Entry>();
   try {
@@ -153,14 +153,7 @@ export function readBlock<B extends Block>(block: B, map: MapValue, reading: Rea
     }
   } catch (error) {
     if (!(error instanceof WrongType)) throw error;
-    reading.error(error.position, error.message);
+    reading.error(wrongTypeAt ?? error.position, error.message);
   }
   return { values: values as ValuesOf<B>, entries };
-}
-
-/** The map of an entry, or an error text of the option's own. */
-export function mapOf(node: Node, reading: Reading, notMap: (type: string) => string): MapValue | undefined {
-  if (node.value.kind === "map") return node.value;
-  reading.error(node.position, notMap(typeName(node.value)));
-  return undefined;
 }

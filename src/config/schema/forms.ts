@@ -1,7 +1,7 @@
 /** The forms that many options share: text, numbers, durations, addresses, lists. */
 import { parseDuration } from "../../util/duration.ts";
 import { goQuote } from "../../util/quote.ts";
-import { typeName } from "../values.ts";
+import { plainText, typeName } from "../values.ts";
 import { type Block, type BlockReading, type Entry, type Form, readBlock, type Reading, UNKNOWN_FIELD, type UnknownKeys, wrongType } from "./form.ts";
 
 const SECOND_NS = 1_000_000_000n;
@@ -47,7 +47,7 @@ export function duration(field?: string): Form<bigint> {
       if (node.value.kind === "string") {
         return parsedDuration(entry, reading, node.value.text, (reason) => `error parsing ${shown}: ${reason}`);
       }
-      reading.warn(node.position, entry.key, `${shown} should be converted to a duration`);
+      reading.warn(node.position, shown, `${shown} should be converted to a duration`);
       if (node.value.kind !== "integer") throw wrongType(node, "int64");
       return BigInt.asIntN(64, node.value.integer * SECOND_NS);
     },
@@ -133,7 +133,7 @@ export function strings(what: string): Form<readonly string[]> {
 /** A nested block by its table. */
 export function block<B extends Block, T>(
   table: B,
-  notMap: ((type: string) => string) | "wrong type",
+  notMap: ((type: string, value: string) => string) | "wrong type",
   build: (read: BlockReading<B>, entry: Entry, reading: Reading) => T | undefined,
   unknown: UnknownKeys = UNKNOWN_FIELD,
 ): Form<T> {
@@ -143,7 +143,7 @@ export function block<B extends Block, T>(
       const { node } = entry;
       if (node.value.kind !== "map") {
         if (notMap === "wrong type") throw wrongType(node, "map[string]interface {}");
-        reading.error(node.position, notMap(typeName(node.value)));
+        reading.error(node.position, notMap(typeName(node.value), plainText(node.value)));
         return undefined;
       }
       return build(readBlock(table, node.value, reading, unknown), entry, reading);
@@ -154,7 +154,7 @@ export function block<B extends Block, T>(
 /** An array of blocks, each read by the same table. */
 export function blockList<B extends Block, T>(
   table: B,
-  texts: { readonly notArray: (type: string) => string; readonly notMap: (type: string) => string },
+  texts: { readonly notArray: (type: string) => string; readonly notMap: (type: string, value: string) => string },
   build: (read: BlockReading<B>, entry: Entry, reading: Reading) => T | undefined,
   unknown: UnknownKeys = UNKNOWN_FIELD,
 ): Form<readonly T[]> {

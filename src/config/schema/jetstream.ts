@@ -1,7 +1,7 @@
 /** `jetstream {}` of the server. Known and checked; JetStream itself is not in this version. */
 import { goQuote } from "../../util/quote.ts";
 import { plainText, type Position, typeName } from "../values.ts";
-import { type AnyOption, type Form, option, readBlock, WrongType, wrongType } from "./form.ts";
+import { type AnyOption, type Form, option, readBlock, UNKNOWN_FIELD } from "./form.ts";
 import { block, duration, durationString, flag, integer, text } from "./forms.ts";
 
 const UNITS: ReadonlyMap<string, number> = new Map([["K", 1024], ["M", 1024 ** 2], ["G", 1024 ** 3], ["T", 1024 ** 4]]);
@@ -56,7 +56,7 @@ const syncInterval: Form<bigint | "always"> = {
   label: "duration or `always`",
   read(entry, reading) {
     if (entry.node.value.kind === "string" && entry.node.value.text.toLowerCase() === "always") return "always";
-    return duration("sync_interval").read(entry, reading);
+    return duration(entry.key).read(entry, reading);
   },
 };
 
@@ -150,10 +150,8 @@ export const jetstream: Form<ReadJetstream> = {
       reading.error(node.position, `Expected map, bool or string to define JetStream, got ${typeName(value)}`);
       return undefined;
     }
-    const wrong = value.entries.get("store_dir");
     // Wrong types in this block are reported at the block's own place.
-    if (wrong !== undefined && wrong.value.kind !== "string") throw new WrongType(node.position, wrongType(wrong, "string").message);
-    const { values, entries } = readBlock(jetstreamBlock, value, reading);
+    const { values, entries } = readBlock(jetstreamBlock, value, reading, UNKNOWN_FIELD, node.position);
     const at = entries.get("store_dir")?.node.position ?? node.position;
     return { enabled: values.enabled ?? true, storeDir: values.store_dir === undefined ? undefined : { dir: values.store_dir, at } };
   },

@@ -1,7 +1,7 @@
 /** `cluster {}`, `gateway {}` and `leafnodes {}`: servers connected to servers. Known and checked; the links themselves are not in this version. */
 import { goQuote } from "../../util/quote.ts";
 import { isPublicNkey } from "../nkey.ts";
-import { typeName } from "../values.ts";
+import { formatPosition, plainText, typeName } from "../values.ts";
 import { type AnyOption, type BlockReading, type Form, option } from "./form.ts";
 import { anything, block, blockList, duration, flag, integer, listen, strings, text } from "./forms.ts";
 import { permissions } from "./permissions.ts";
@@ -45,7 +45,7 @@ export const cluster: Form<boolean> = block(
   (read, _entry, reading) => {
     const interval = read.entries.get("ping_interval");
     if (interval !== undefined && (read.values.ping_interval ?? 0n) > 30_000_000_000n) {
-      reading.warn(interval.node.position, interval.key, "Cluster 'ping_interval' will reset to 30s which is the max for routes");
+      reading.warnings.push(`${formatPosition(interval.node.position)}: Cluster 'ping_interval' will reset to 30s which is the max for routes`);
     }
     return hasPort(read) || (read.values.routes ?? []).length > 0;
   },
@@ -58,11 +58,21 @@ export const remoteGatewayBlock = {
   tls: option(linkTls, "TLS towards it."),
 } satisfies Record<string, AnyOption>;
 
-const remoteGateways = blockList(
+const remoteGateways: Form<readonly unknown[]> = {
+  label: "list of blocks",
+  read(entry, reading) {
+    if (entry.node.value.kind === "array") return remoteGatewayList.read(entry, reading);
+    // This one text stands without its place.
+    reading.errors.push(`Expected gateways field to be an array, got ${typeName(entry.node.value)}`);
+    return undefined;
+  },
+};
+
+const remoteGatewayList = blockList(
   remoteGatewayBlock,
   {
     notArray: (type) => `Expected gateways field to be an array, got ${type}`,
-    notMap: (type) => `Expected gateway entry to be a map/struct, got ${type}`,
+    notMap: (_type, value) => `Expected gateway entry to be a map/struct, got ${value}`,
   },
   (read) => read.values,
 );
@@ -97,7 +107,7 @@ const leafUsers = blockList(
   leafUserBlock,
   {
     notArray: (type) => `Expected users field to be an array, got ${type}`,
-    notMap: (type) => `Expected user entry to be a map/struct, got ${type}`,
+    notMap: (_type, value) => `Expected user entry to be a map/struct, got ${value}`,
   },
   (read) => read.values,
 );
@@ -131,7 +141,7 @@ const remoteUrls: Form<readonly string[]> = {
     const { node } = entry;
     if (node.value.kind === "array") return urls("leafnode").read(entry, reading);
     if (node.value.kind !== "string") {
-      reading.error(node.position, `Expected remote leafnode url to be an array or string, got ${typeName(node.value)}`);
+      reading.error(node.position, `Expected remote leafnode url to be an array or string, got ${plainText(node.value)}`);
       return undefined;
     }
     if (isUrl(node.value.text)) return [node.value.text];
@@ -145,7 +155,8 @@ const migrate: Form<boolean> = {
   read({ key, name, node }, reading) {
     if (node.value.kind === "boolean") return node.value.boolean;
     if (node.value.kind !== "map") {
-      reading.error(node.position, `Expected boolean or map for jetstream_cluster_migrate, got ${typeName(node.value)}`);
+      // This one text stands without its place.
+      reading.errors.push(`Expected boolean or map for jetstream_cluster_migrate, got ${typeName(node.value)}`);
       return undefined;
     }
     const delay = node.value.entries.get("leader_migrate_delay");
@@ -194,7 +205,7 @@ const remotes = blockList(
   remoteLeafBlock,
   {
     notArray: (type) => `Expected remotes field to be an array, got ${type}`,
-    notMap: (type) => `Expected remote leafnode entry to be a map/struct, got ${type}`,
+    notMap: (_type, value) => `Expected remote leafnode entry to be a map/struct, got ${value}`,
   },
   ({ values, entries }, { node }, reading) => {
     if (entries.has("credentials") && entries.has("nkey")) {
@@ -225,24 +236,6 @@ export const leafnodes: Form<boolean> = block(
   (read) => hasPort(read) || (read.values.remotes ?? []).some((remote) => remote.disabled !== true),
 );
 
-const positive =
-  (problem: string) =>
-  (value: bigint): string | undefined =>
-    value < 0n ? problem : undefined;
-
-function checkedDuration(check: (ns: bigint) => string | undefined): Form<bigint> {
-  const form = duration();
-  return {
-    label: form.label,
-    read(entry, reading) {
-      const ns = form.read(entry, reading);
-      const problem = ns === undefined ? undefined : check(ns);
-      if (problem !== undefined) reading.error(entry.node.position, problem);
-      return ns;
-    },
-  };
-}
-
 const maxAckPending: Form<number> = {
   label: "integer, 0 to 65535",
   read(entry, reading) {
@@ -266,12 +259,12 @@ export const mqttBlock = {
   tls: option(tls, "TLS of the listener.", { reload: "applied" }),
   authorization: option({ label: "block", read: anything.read }, "Single user or token of this listener.", { aliases: ["authentication"] }),
   no_auth_user: option(text, "User of clients that present nothing."),
-  ack_wait: option(checkedDuration(positive("ack wait must be a positive value")), "Time before a message is sent again.", {
+  ack_wait: option(duration(), "Time before a message is sent again.", {
     aliases: ["ackwait"],
     default: "30s",
     reload: "applied",
   }),
-  js_api_timeout: option(checkedDuration(positive("JS API timeout must be a positive value")), "Time for a JetStream request.", {
+  js_api_timeout: option(duration(), "Time for a JetStream request.", {
     aliases: ["api_timeout"],
     default: "5s",
   }),
