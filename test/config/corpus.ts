@@ -385,7 +385,6 @@ export const CORPUS: readonly (readonly [configuration: string, verdict: string]
   ["authorization {\n token:a,users:[{user:b}]}", "c:1:0: Can not have a token and a users array"],
   ["authorization {user:a}\naccounts {A {}}", "valid sha256:21d53197651091c229a009fca8bb4cd57657094838314cd4ec254e02a9b034b0"],
   ["authorization {users:[\n{password:x}]}", "c:2:2: User entry requires a user"],
-  ["authorization {users:[{user:a,nkey:x}]}", "c:1:30: Not a valid public nkey for a user"],
   ["authorization {users:x}", "c:1:15: Expected users field to be an array, got x"],
   ["authorization {users:[x]}", "c:1:22: Expected user entry to be a map/struct, got x"],
   ["authorization {users:[{foo:1}]}", "c:1:23: unknown field \"foo\"\nc:1:23: User entry requires a user"],
