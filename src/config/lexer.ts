@@ -320,7 +320,7 @@ export class Lexer {
   }
 
   private countLinesTo(offset: number): void {
-    if (offset < this.countedTo) {
+    if (offset < this.lineStart) {
       this.lineCounted = 1;
       this.lineStart = 0;
       this.countedTo = 0;
@@ -329,7 +329,7 @@ export class Lexer {
       this.lineCounted++;
       this.lineStart = at + 1;
     }
-    this.countedTo = Math.max(offset, this.lineStart);
+    this.countedTo = Math.max(this.countedTo, offset);
   }
 }
 
