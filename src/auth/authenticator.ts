@@ -6,9 +6,9 @@ import { GLOBAL_ACCOUNT } from "../accounts/index.ts";
 import type { ConnectionType, Options, SimpleAuthOptions, TlsOptions, UserOptions } from "../config/options.ts";
 import type { PasswordHash } from "../platform/index.ts";
 import type { CloseReason } from "../protocol/closereason.ts";
+import { verifySignature } from "../util/nkeys.ts";
 import { goQuote } from "../util/quote.ts";
 import { certificateNames, matchCertificate } from "./certificate.ts";
-import { verifySignature } from "./nkeys.ts";
 import { secretMatches } from "./password.ts";
 import type { Authenticator, AuthRequest, AuthResult, Identity } from "./types.ts";
 
@@ -118,6 +118,7 @@ export class ConfiguredAuthenticator implements Authenticator {
     if (user === undefined) return this.#refuse(request);
     if (!allowsConnectionType(user, request.connectionType)) return this.#refuse(request, "Authentication Failure", "Connection type not allowed");
     if (user.proxyRequired && proxyKey === "") return this.#refuse(request, "Proxy Required");
+    if (user.nkey === this.#rules(request.connectionType).noAuthUser) return accept(identityOf(user, proxyKey));
     if (connect.sig === "") return this.#refuse(request, "Authentication Failure", "Signature missing");
     const signature = decodeSignature(connect.sig);
     if (signature === undefined) return this.#refuse(request, "Authentication Failure", "Signature not valid base64");

@@ -7,7 +7,5 @@ export { loadOptions } from "./load.ts";
 export type * from "./options.ts";
 export type { ReloadChange, ReloadDiff } from "./reload.ts";
 export { diffOptions } from "./reload.ts";
-export type { NkeyKind } from "./nkey.ts";
-export { isPublicNkey } from "./nkey.ts";
 export { INSECURE_CIPHER_SUITES, SECURE_CIPHER_SUITES } from "./schema/tls.ts";
 export { validate } from "./validate.ts";

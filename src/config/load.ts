@@ -36,7 +36,7 @@ export function loadOptions({ flags, disk, environment, reload = false }: LoadIn
   }
   if (path !== "" && root.entries.size === 0) reading.warnings.push(`${path}: config has no values or is empty`);
   const options = buildOptions(root, { path, digest: path === "" ? "" : configDigest(root) }, reading);
-  if (reading.errors.length > 0) return { ok: false, messages: [...reading.warnings, ...reading.errors].join("\n") };
+  if (reading.errors.length > 0) return { ok: false, messages: [...reading.warnings, ...reading.errors].map((line) => `${line}\n`).join("") };
 
   const overlaid = overlayFlags(options, reload ? flagsKeptAtReload(flags) : flags, disk);
   if (!overlaid.ok) return { ok: false, messages: overlaid.message };

@@ -1,8 +1,8 @@
 /** What is checked of whole, well-formed options before the server starts or reloads. The first reason found is the answer. */
 import { formatDurationMs } from "../util/duration.ts";
+import { isPublicKey } from "../util/nkeys.ts";
 import { goQuote } from "../util/quote.ts";
 import { noAuthUserProblem } from "./build.ts";
-import { isAnyPublicNkey } from "./nkey.ts";
 import type { Options, WebsocketOptions } from "./options.ts";
 
 const FORBIDDEN_HEADERS: ReadonlySet<string> = new Set(["host", "content-length", "connection", "upgrade", "nats-no-masking"]);
@@ -18,7 +18,7 @@ export function validate(options: Options): string | undefined {
   const noAuthUser = noAuthUserProblem(options.noAuthUser, options);
   if (noAuthUser !== undefined) return noAuthUser;
   for (const key of options.trustedProxies) {
-    if (!isAnyPublicNkey(key)) return `proxy trusted key ${goQuote(key)} is invalid`;
+    if (!isPublicKey(key)) return `proxy trusted key ${goQuote(key)} is invalid`;
   }
   return options.websocket.port === 0 ? undefined : websocketProblem(options.websocket, options);
 }

@@ -4,7 +4,7 @@
  */
 import { isValidConfiguredSubject, subjectMatches } from "./subject.ts";
 
-/** The reasons users know, each followed by ` in <token>`. */
+/** The reasons users know; all but the last are followed by ` in <token>`. */
 export type TransformFault =
   | "unknown function"
   | "wildcard index out of range"
@@ -93,7 +93,7 @@ function splitDestination(destination: string): string[] {
 }
 
 function fault(reason: TransformFault, token: string): TransformError {
-  return new TransformError(`invalid mapping destination: ${reason} in ${token}`);
+  return new TransformError(`invalid mapping destination: ${reason}${reason === "invalid transform" ? "" : ` in ${token}`}`);
 }
 
 const FUNCTION = /^\{\{\s*([A-Za-z]+)\s*\(([^)]*)\)\s*\}\}$/;
@@ -177,7 +177,9 @@ function compilePartition(call: Call): Part {
   const buckets = integerArgument(call, 0);
   const indexes = call.args.slice(1).map((_, i) => integerArgument(call, i + 1));
   const literalSource = call.wildcards.length === 0 && !call.endsOpen;
-  if (indexes.length === 0 || literalSource) return (_tokens, subject) => String(bucketOf(subject, buckets));
+  // Of a literal source the reference hashes nothing, whatever the arguments: the bucket is always the same.
+  if (literalSource) return () => String(bucketOf("", buckets));
+  if (indexes.length === 0) return (_tokens, subject) => String(bucketOf(subject, buckets));
   const places = indexes.map((index) => wildcardAt(index, call.token, call.wildcards, call.used));
   return (tokens) => String(bucketOf(places.map((at) => tokens[at]).join(""), buckets));
 }

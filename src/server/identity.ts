@@ -1,6 +1,6 @@
 /** Who this server is: keys made anew at each start, and its name. */
 import { generateKeyPairSync } from "node:crypto";
-import { encodePublicKey } from "../auth/nkeys.ts";
+import { encodePublicKey } from "../util/nkeys.ts";
 
 export interface ServerIdentity {
   /** Public server nkey. */

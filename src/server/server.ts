@@ -110,7 +110,7 @@ export class Server implements LinkHost {
       go: `bun${Bun.version}`,
       ...this.#advertised(link),
       headers: this.settings.headers,
-      auth_required: this.authenticator.announced(link.connectionType),
+      auth_required: link.identity === undefined ? this.authenticator.announced(link.connectionType) : this.authenticator.required(link.connectionType),
       ...this.#tlsFlags(link),
       ldm: this.isLameDuck,
       api_lvl: 5,

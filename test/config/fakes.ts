@@ -43,6 +43,6 @@ export function load(text: string, { files = {}, environment = {}, flags = NO_FL
 /** What `-t` would say: `valid <digest>` or the messages. */
 export function check(text: string, situation: Situation = {}): string {
   const result = load(text, situation);
-  if (!result.ok) return result.messages;
+  if (!result.ok) return result.messages.replace(/\n$/, "");
   return result.warnings.length > 0 ? result.warnings.join("\n") : `valid ${result.options.configDigest}`;
 }

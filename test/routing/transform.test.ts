@@ -14,7 +14,7 @@ describe("transforms", () => {
     ["p.*.*", "{{partition(10,1,2)}}", "p.foo.bar", "0"],
     ["p.*.*", "{{partition(10,1,2)}}", "p.a.b", "6"],
     ["pa.*.*", "{{partition(10)}}", "pa.foo.bar", "9"],
-    ["lit", "{{partition(5)}}", "lit", "0"],
+    ["lit", "{{partition(5)}}", "lit", "1"],
     ["a.*", "{{splitFromLeft(1,3)}}", "a.12345", "123.45"],
     ["a.*", "{{SplitFromRight(1,3)}}", "a.12345", "12.345"],
     ["a.*", "{{sliceFromLeft(1,3)}}", "a.12345678", "123.456.78"],

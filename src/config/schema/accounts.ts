@@ -1,7 +1,7 @@
 /** `accounts`: subject spaces with users, limits and mappings; and the subject mappings of the global account. */
 import { goQuote } from "../../util/quote.ts";
 import { parseDuration } from "../../util/duration.ts";
-import { isPublicNkey } from "../nkey.ts";
+import { isPublicKey } from "../../util/nkeys.ts";
 import type { AccountOptions, MappingDestination, MappingOptions, PermissionOptions } from "../options.ts";
 import { isLiteralSubject, isSubject, mappingProblem } from "../subjects.ts";
 import { formatPosition, type MapValue, type Node, plainText, type Position, typeName } from "../values.ts";
@@ -342,7 +342,7 @@ const accountNkey: Form<string> = {
   label: "string",
   read(entry, reading) {
     const key = text.read(entry, reading) ?? "";
-    if (isPublicNkey(key, "account")) return key;
+    if (isPublicKey(key, "account")) return key;
     reading.error(entry.node.position, `Not a valid public nkey for an account: ${goQuote(key)}`);
     return undefined;
   },

@@ -1,6 +1,6 @@
 /** `cluster {}`, `gateway {}` and `leafnodes {}`: servers connected to servers. Known and checked; the links themselves are not in this version. */
 import { goQuote } from "../../util/quote.ts";
-import { isPublicNkey } from "../nkey.ts";
+import { isPublicKey } from "../../util/nkeys.ts";
 import { formatPosition, plainText, typeName } from "../values.ts";
 import { type AnyOption, type BlockReading, type Form, option } from "./form.ts";
 import { anything, block, blockList, duration, flag, integer, listen, strings, text } from "./forms.ts";
@@ -116,7 +116,7 @@ const leafNkey: Form<string> = {
   label: "string",
   read(entry, reading) {
     const key = text.read(entry, reading) ?? "";
-    if (isPublicNkey(key, "user")) return key;
+    if (isPublicKey(key, "user")) return key;
     reading.error(entry.node.position, "Not a valid public nkey for leafnode authorization");
     return undefined;
   },

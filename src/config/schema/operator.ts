@@ -1,14 +1,14 @@
 /** Operator mode: trusted keys, operators, resolvers; and trusted proxies. All but the proxies are known and checked, and not in this version. */
 import { DiskError } from "../../platform/index.ts";
 import { goQuote } from "../../util/quote.ts";
-import { isAnyPublicNkey, isPublicNkey } from "../nkey.ts";
+import { isPublicKey } from "../../util/nkeys.ts";
 import { type Node, typeName } from "../values.ts";
 import { type AnyOption, type Form, option, type Reading } from "./form.ts";
 import { block, blockList, durationString, flag, integer, mapped, strings, text } from "./forms.ts";
 
 export const trustedKeys: Form<readonly string[]> = mapped(strings("trusted"), (keys, { node }, reading) => {
   for (const key of keys) {
-    if (!isPublicNkey(key, "operator")) reading.error(node.position, `trust key ${goQuote(key)} required to be a valid public operator nkey`);
+    if (!isPublicKey(key, "operator")) reading.error(node.position, `trust key ${goQuote(key)} required to be a valid public operator nkey`);
   }
   return keys;
 });
@@ -111,7 +111,7 @@ const trusted: Form<readonly string[]> = blockList(
   },
   ({ values, entries }, { node }, reading) => {
     if (values.key === undefined) return undefined;
-    if (!isAnyPublicNkey(values.key)) reading.error(entries.get("key")?.node.position ?? node.position, `invalid proxy key ${goQuote(values.key)}`);
+    if (!isPublicKey(values.key)) reading.error(entries.get("key")?.node.position ?? node.position, `invalid proxy key ${goQuote(values.key)}`);
     return values.key;
   },
 );

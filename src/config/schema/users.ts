@@ -1,7 +1,7 @@
 /** `authorization {}` with its users, and the user entries that accounts have too. */
 import { msOfNs, parseDuration } from "../../util/duration.ts";
 import { goQuote } from "../../util/quote.ts";
-import { isPublicNkey } from "../nkey.ts";
+import { isPublicKey } from "../../util/nkeys.ts";
 import type { ConnectionType, PermissionOptions, UserOptions } from "../options.ts";
 import { plainText, type Position, typeName } from "../values.ts";
 import { type AnyOption, type Form, option, readBlock, type Reading, type UnknownKeys, wrongType } from "./form.ts";
@@ -111,7 +111,7 @@ const userEntry: Form<ReadUser> = {
 };
 
 function userProblem(user: string, nkey: string, password: string): string | undefined {
-  if (nkey !== "" && !isPublicNkey(nkey, "user")) return "Not a valid public nkey for a user";
+  if (nkey !== "" && !isPublicKey(nkey, "user")) return "Not a valid public nkey for a user";
   if (nkey !== "" && (user !== "" || password !== "")) return "Nkey users do not take usernames or passwords";
   return nkey === "" && user === "" ? "User entry requires a user" : undefined;
 }
@@ -131,7 +131,7 @@ const accountNkey = (what: string, kind: "account" | "curve", article: string): 
   label: "string",
   read(entry, reading) {
     const key = text.read(entry, reading) ?? "";
-    if (isPublicNkey(key, kind)) return key;
+    if (isPublicKey(key, kind)) return key;
     reading.error(entry.node.position, `Expected callout ${what} to be a valid public ${article}, got ${goQuote(key)}`);
     return undefined;
   },
