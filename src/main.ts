@@ -1,6 +1,6 @@
 /** The program: opens the machine's doors, puts the rooms together, and hands the rest to `cli/`. */
 import { run } from "./cli/run.ts";
-import { helpText, loadOptions, parseCommand, tlsHelpText, validate } from "./config/index.ts";
+import { helpText, type LoadResult, loadOptions, parseCommand, tlsHelpText, validate } from "./config/index.ts";
 import { LogHub } from "./log/index.ts";
 import { SystemClock } from "./platform/bun/clock.ts";
 import { SystemDisk } from "./platform/bun/disk.ts";
@@ -23,9 +23,11 @@ const exitCode = await run({
   tlsHelpText,
   load: (flags) => loadOptions({ flags, disk: platform.disk, environment: (name) => system.environment(name) }),
   validate,
-  makeServer: (options) => {
-    const server = new Server({ options, platform, log });
-    return Object.assign(server, { reload: () => log.error("Failed to reload server configuration: not in this version") });
+  makeServer: (options, flags) => {
+    const load = (): LoadResult => loadOptions({ flags, disk: platform.disk, environment: (name) => system.environment(name), reload: true });
+    const server = new Server({ options, platform, log, reload: { load, configureLog: (fresh) => log.configure(fresh.log) } });
+    server.onStopped = () => void log.close().then(() => system.exit(0));
+    return server;
   },
 });
 if (exitCode !== undefined) system.exit(exitCode);

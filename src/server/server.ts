@@ -22,6 +22,7 @@ import { makeIdentity, type ServerIdentity } from "./identity.ts";
 import { LameDuck } from "./lameduck.ts";
 import { writePidFile } from "./pidfile.ts";
 import { type PortsListener, portsFilePath, removePortsFile, writePortsFile } from "./portsfile.ts";
+import { type ReloadDoors, reload } from "./reload.ts";
 import { acceptSettings, linkSettings } from "./settings.ts";
 
 /** A start that cannot go on; the text is what the user sees after `[FTL]`. */
@@ -48,10 +49,12 @@ export class Server implements LinkHost {
   accepting: AcceptSettings;
   authenticator: Authenticator;
 
+  readonly #reloadDoors: ReloadDoors;
   #clientListener: Listener | undefined = undefined;
   #websocketListener: Listener | undefined = undefined;
 
-  constructor(parts: { readonly options: Options; readonly platform: Platform; readonly log: Logger }) {
+  constructor(parts: { readonly options: Options; readonly platform: Platform; readonly log: Logger; readonly reload: ReloadDoors }) {
+    this.#reloadDoors = parts.reload;
     this.options = parts.options;
     this.platform = parts.platform;
     this.log = parts.log;
@@ -165,18 +168,37 @@ export class Server implements LinkHost {
     this.connections.remove(link);
   }
 
+  /** The options in force, with the ports that were really bound where any would do. */
+  boundOptions(): Options {
+    const { options } = this;
+    return {
+      ...options,
+      port: options.port === -1 ? this.clientPort : options.port,
+      websocket: { ...options.websocket, port: options.websocket.port === -1 ? this.websocketPort : options.websocket.port },
+    };
+  }
+
+  /** From now on these hold, for every connection and every new one. */
+  takeUp(options: Options, accepting: AcceptSettings, settings: LinkSettings, authenticator: Authenticator): void {
+    this.options = options;
+    this.accepting = accepting;
+    this.settings = settings;
+    this.authenticator = authenticator;
+    this.configLoadedAtNs = this.clock.nowNs();
+    this.accounts.update(options, "");
+  }
+
   /** Opens the listeners. Throws `FatalError`. */
   start(): void {
     const { log, options } = this;
     logBanner(log, options, this.identity);
-    if (options.pidFile !== "") {
-      const failure = writePidFile(this.platform.disk, options.pidFile, this.platform.system.pid);
-      if (failure !== undefined) throw new FatalError(failure);
-    }
+    this.writePid((text) => {
+      throw new FatalError(text);
+    });
     if (options.systemAccount !== "") log.debug(`Created system account: "${options.systemAccount}"`);
     this.#startWebsocket();
     this.#startClients();
-    this.#writePorts();
+    this.writePorts();
     log.info("Server is ready");
   }
 
@@ -226,7 +248,15 @@ export class Server implements LinkHost {
 
   #portsPath = "";
 
-  #writePorts(): void {
+  /** Writes the pid file, if one is configured; `failed` gets the text when that fails. */
+  writePid(failed: (text: string) => void): void {
+    if (this.options.pidFile === "") return;
+    const failure = writePidFile(this.platform.disk, this.options.pidFile, this.platform.system.pid);
+    if (failure !== undefined) failed(failure);
+  }
+
+  /** Writes the ports file where the options want it, and removes an earlier one. */
+  writePorts(): void {
     if (this.#portsPath !== "") this.#removePorts();
     if (this.options.portsFileDir === "") return;
     const { disk, network, system } = this.platform;
@@ -245,6 +275,11 @@ export class Server implements LinkHost {
 
   #lameDuck: LameDuck | undefined = undefined;
   #stopping: Promise<void> | undefined = undefined;
+
+  /** Reads the configuration again and takes it up, or says why not. */
+  reload(): Promise<void> {
+    return reload(this, this.#reloadDoors);
+  }
 
   get isLameDuck(): boolean {
     return this.#lameDuck !== undefined;

@@ -7,7 +7,7 @@
  */
 import type { Account } from "../../accounts/index.ts";
 import { type AuthResult, type Identity, Permissions } from "../../auth/index.ts";
-import type { ConnectionType } from "../../config/options.ts";
+import type { ConnectionType, PermissionOptions } from "../../config/options.ts";
 import type { Stream, StreamError, StreamHandler, Timer, TlsState } from "../../platform/index.ts";
 import type { CloseReason } from "../../protocol/closereason.ts";
 import { type ConnectOptions, defaultConnectOptions, parseConnect } from "../../protocol/connect.ts";
@@ -445,6 +445,35 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
   get accountTraffic(): { inMsgs: number; inBytes: number; outMsgs: number; outBytes: number } {
     const settled = this.#settled;
     return { inMsgs: this.inMsgs - settled.inMsgs, inBytes: this.inBytes - settled.inBytes, outMsgs: this.outMsgs - settled.outMsgs, outBytes: this.outBytes - settled.outBytes };
+  }
+
+  /** After a reload: the stored CONNECT is judged again. */
+  reauthenticate(): void {
+    const request = { connectionType: this.connectionType, connect: this.connect, nonce: this.nonce, tls: this.tls };
+    const conclude = (result: AuthResult): void => {
+      if (this.isClosed) return;
+      if (!result.ok) return this.#refuse(result);
+      if (this.applyIdentity(result.identity)) this.#dropDeniedSubscriptions();
+    };
+    const result = this.host.authenticator.authenticate(request);
+    if (result instanceof Promise) void result.then(conclude);
+    else conclude(result);
+  }
+
+  /** After a reload: the same user, perhaps with other permissions. */
+  updatePermissions(permissions: PermissionOptions | undefined): void {
+    if (this.identity !== undefined && this.applyIdentity({ ...this.identity, permissions })) this.#dropDeniedSubscriptions();
+  }
+
+  #dropDeniedSubscriptions(): void {
+    for (const subscription of [...this.subscriptions.values()]) {
+      const { subject, queue, sid } = subscription;
+      if (this.permissions === null || this.permissions.canSubscribe(subject, queue)) continue;
+      const what = `${quoteBytes(subject)}${queue === "" ? "" : ` using queue ${quoteBytes(queue)}`} (sid ${quoteBytes(sid)})`;
+      this.sendError(`Permissions Violation for Subscription to ${what}`);
+      this.host.log.info(`${this.label()} - Removed sub ${what} for User ${goQuote(this.identity?.user ?? "")} - not authorized`);
+      this.removeSubscription(subscription);
+    }
   }
 
   #closeOverSubscribed(): void {

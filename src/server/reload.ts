@@ -1,0 +1,107 @@
+/**
+ * Reload: the configuration is read again and, when all of it is valid and nothing in it needs a restart, taken up at once; else nothing changes. Then every
+ * connection is held against it: who lost the right to be here is sent away, the others keep their connection and what they may still subscribe to.
+ * Spec: configuration, section 6.
+ */
+import { ConfiguredAuthenticator } from "../auth/index.ts";
+import { diffOptions, type LoadResult, type Options, type ReloadChange, type UserOptions, validate } from "../config/index.ts";
+import { pinViolation } from "../links/index.ts";
+import type { Server } from "./server.ts";
+import { acceptSettings, linkSettings } from "./settings.ts";
+
+/** What a reload needs from outside the server. */
+export interface ReloadDoors {
+  /** Reads the configuration as at start, flags on top. */
+  load(): LoadResult;
+  /** Goes over to the log that the options name; rejects when it cannot be opened, and then stays as it was. */
+  configureLog(options: Options): Promise<void>;
+}
+
+/** Logs its own outcome. */
+export async function reload(server: Server, doors: ReloadDoors): Promise<void> {
+  const refuse = (text: string): void => server.log.error(`Failed to reload server configuration: ${text.replace(/\n+$/, "")}`);
+  if (server.options.configFile === "") return refuse("can only reload config when a file is provided using -c or --config");
+  const loaded = doors.load();
+  if (!loaded.ok) return refuse(loaded.messages);
+  const invalid = validate(loaded.options);
+  if (invalid !== undefined) return refuse(invalid);
+  const diff = diffOptions(server.boundOptions(), loaded.options);
+  if (!diff.ok) return refuse(diff.refused);
+
+  if (diff.changes.some((change) => change.subject === "logging")) {
+    try {
+      await doors.configureLog(diff.options);
+    } catch (error) {
+      return refuse(error instanceof Error ? error.message : String(error));
+    }
+  }
+  const previous = server.options;
+  server.takeUp(diff.options, acceptSettings(diff.options, server.platform.network), linkSettings(diff.options), new ConfiguredAuthenticator(diff.options, server.platform.system));
+  for (const change of diff.changes) apply(server, previous, change);
+  recheckConnections(server, previous);
+  server.log.info(`Reloaded server configuration (${diff.options.configDigest})`);
+}
+
+function apply(server: Server, previous: Options, change: ReloadChange): void {
+  if (change.line !== "") server.log.info(change.line);
+  switch (change.subject) {
+    case "max_connections":
+      return closeSurplus(server);
+    case "pid_file":
+      return server.writePid((text) => server.log.error(text));
+    case "ports_file_dir":
+      return server.writePorts();
+    case "pinned_certs":
+      return closeUnpinned(server);
+    case "proxies":
+      return closeProxied(server, previous);
+  }
+}
+
+function closeSurplus(server: Server): void {
+  const { maxConnections } = server.options;
+  const surplus = [...server.connections.live.values()].slice(Math.max(0, maxConnections));
+  if (surplus.length === 0) return;
+  for (const link of surplus) link.closeWithError("maximum connections exceeded", "Maximum Connections Exceeded");
+  server.log.info(`Closed ${surplus.length} connections to fall within max_connections`);
+}
+
+function closeUnpinned(server: Server): void {
+  const pinned = server.options.tls?.pinnedCerts ?? [];
+  const gone = [...server.connections.live.values()].filter((link) => link.kind === "nats" && link.tls !== undefined && pinViolation(pinned, link.tls) !== undefined);
+  if (gone.length === 0) return;
+  server.log.info(`Disconnect ${gone.length} clients due to pinned certs reload`);
+  for (const link of gone) link.close("TLS Handshake Failure");
+}
+
+function closeProxied(server: Server, previous: Options): void {
+  const removed = previous.trustedProxies.filter((key) => !server.options.trustedProxies.includes(key));
+  for (const link of [...server.connections.live.values()]) {
+    if (link.identity !== undefined && removed.includes(link.identity.proxyKey)) link.closeWithError("Authorization Violation", "Proxy Not Trusted");
+  }
+}
+
+/** A user without its permissions, which may change without anybody having to log in again. */
+function credentials(user: UserOptions): string {
+  return JSON.stringify({ ...user, permissions: undefined });
+}
+
+function usersByName(options: Options): ReadonlyMap<string, UserOptions> {
+  return new Map(options.users.map((user) => [user.nkey === "" ? user.user : user.nkey, user]));
+}
+
+/** Closes who may not be here any more; the others get their new permissions and limits. */
+function recheckConnections(server: Server, previous: Options): void {
+  const before = usersByName(previous);
+  const now = usersByName(server.options);
+  for (const link of [...server.connections.live.values()]) {
+    link.refreshSettings();
+    const { identity } = link;
+    if (identity === undefined) continue;
+    const old = before.get(identity.user);
+    const user = now.get(identity.user);
+    if (old !== undefined && (user === undefined || user.account !== old.account)) link.close("Client Closed");
+    else if (old !== undefined && user !== undefined && credentials(old) === credentials(user)) link.updatePermissions(user.permissions);
+    else link.reauthenticate();
+  }
+}
