@@ -188,6 +188,7 @@ export type Overlaid = { readonly ok: true; readonly options: Options } | { read
 export function overlayFlags(options: Options, flags: Flags, disk: Disk): Overlaid {
   const withTls = overlayTls(options, flags, disk);
   if (!withTls.ok) return withTls;
+  if ((flags.routes ?? "") !== "" && !hasCluster(options, flags)) return { ok: false, message: "solicited routes require cluster capabilities, e.g. --cluster" };
   const base = withTls.options;
   const trace = flags.debugVerboseTrace ?? flags.debugTrace ?? flags.verboseTrace ?? flags.trace;
   const debug = flags.debugVerboseTrace ?? flags.debugTrace ?? flags.debug;
@@ -234,6 +235,10 @@ function overlayUser(options: Options, flags: Flags): Pick<Options, "authorizati
       token: flags.auth ?? options.authorization.token,
     },
   };
+}
+
+function hasCluster(options: Options, flags: Flags): boolean {
+  return (flags.cluster ?? "") !== "" || (flags.clusterListen ?? "") !== "" || options.unsupported.some((each) => each.endsWith(": cluster"));
 }
 
 /** Flags that switch a feature of the file off take it out of what is missing. */

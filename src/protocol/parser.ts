@@ -101,6 +101,9 @@ export class Parser {
   suspended = false;
   /** Size arguments of the publish that failed with `PayloadExceeded`. */
   refusedSize = 0;
+  /** Where in its read the input went wrong, and the bytes from there (for the log). */
+  failedAt = 0;
+  failedText = "";
 
   readonly #handler: OperationHandler;
   readonly #message: Message;
@@ -136,7 +139,7 @@ export class Parser {
     let at = 0;
     if (this.#heldLength > 0) {
       at = this.#resume(bytes);
-      if (at === FAILED) return this.#error;
+      if (at === FAILED) return this.#failedIn(this.#held ?? bytes, 0, this.#heldLength);
       if (at === NEED_MORE) return ParseError.None;
     }
     while (at < end && !this.stopped && !this.suspended) {
@@ -145,7 +148,7 @@ export class Parser {
         at = next;
         continue;
       }
-      if (next === FAILED) return this.#error;
+      if (next === FAILED) return this.#failedIn(bytes, at, end);
       if (next === WAIT) break;
       this.#hold(bytes, at, this.#keep > 0 ? at + this.#keep : end, this.#needed);
       return ParseError.None;
@@ -215,6 +218,12 @@ export class Parser {
     bytes.copy(held, this.#heldLength, start, end);
     this.#heldLength = length;
     this.#heldTarget = target;
+  }
+
+  #failedIn(buffer: Buffer, at: number, end: number): ParseError {
+    this.failedAt = at;
+    this.failedText = buffer.latin1Slice(at, Math.min(end, at + FAILED_TEXT_BYTES));
+    return this.#error;
   }
 
   #fail(error: ParseError): number {
@@ -436,6 +445,9 @@ export class Parser {
     return true;
   }
 }
+
+/** How much of bad input is shown in the log. */
+const FAILED_TEXT_BYTES = 32;
 
 /** A held buffer larger than this is given back as soon as its operation is done, so that one large message does not cost memory for ever. */
 const HELD_KEEP = 64 * 1024;

@@ -51,7 +51,8 @@ test("a reload keeps some flags only", () => {
 
 test("TLS flags need a certificate, and links are not in this version", () => {
   expect(load("debug: true", { flags: flags("--tls") })).toEqual({ ok: false, messages: "TLS Server certificate must be present and valid" });
-  expect(load("debug: true", { flags: flags("--routes", "nats://a:1") })).toMatchObject({ ok: true, options: { unsupported: ["--routes"] } });
+  expect(load("debug: true", { flags: flags("--routes", "nats://a:1") })).toEqual({ ok: false, messages: "solicited routes require cluster capabilities, e.g. --cluster" });
+  expect(load("debug: true", { flags: flags("--cluster", "nats://a:1") })).toMatchObject({ ok: true, options: { unsupported: ["--cluster"] } });
 });
 
 test("secrets of the arguments are hidden", () => {

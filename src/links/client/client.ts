@@ -291,10 +291,10 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
         this.#logError(`maximum payload exceeded: ${this.#parser.refusedSize} vs ${this.#parser.maxPayload}`);
         return this.closeWithError("Maximum Payload Violation", "Maximum Message Payload Exceeded");
       case ParseError.UnknownOperation:
-        this.#logError("Client parser ERROR: unknown protocol operation");
+        this.#logParserError();
         return this.closeWithError("Unknown Protocol Operation", "Protocol Violation");
       default:
-        this.#logError("Client parser ERROR: bad arguments");
+        this.#logParserError();
         return this.close("Protocol Violation");
     }
   }
@@ -770,6 +770,11 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
 
   #logError(text: string): void {
     this.host.log.error(`${this.label()} - ${text}`);
+  }
+
+  #logParserError(): void {
+    const { failedAt, failedText } = this.#parser;
+    this.#logError(`Client parser ERROR, state=0, i=${failedAt}: proto='${quoteBytes(failedText)}...'`);
   }
 
   #trace(direction: string, text: string): void {

@@ -3,19 +3,22 @@ import { Message } from "../../routing/message.ts";
 
 export function noRespondersMessage(reply: string, subject: string): Message {
   const header = `NATS/1.0 503\r\nNats-Subject: ${subject}\r\n\r\n`;
-  return internalMessage(reply, "", header, "");
+  return internalMessage(reply, undefined, header, "");
 }
 
-/** A message made by the server. All arguments are byte strings; `header` is a whole header block or empty. */
-export function internalMessage(subject: string, reply: string, header: string, payload: string): Message {
+/**
+ * A message made by the server. All arguments are byte strings; `header` is a whole header block or empty. Without a reply a delivery has one blank before the
+ * size; an empty reply is two blanks, which is how the reference's own publications look on the wire.
+ */
+export function internalMessage(subject: string, reply: string | undefined, header: string, payload: string): Message {
   const sizes = header === "" ? `${payload.length}` : `${header.length} ${header.length + payload.length}`;
   const message = new Message();
-  const tail = `${reply === "" ? "" : ` ${reply}`} ${sizes}\r\n`;
+  const tail = `${reply === undefined ? "" : ` ${reply}`} ${sizes}\r\n`;
   message.buffer = Buffer.from(`${subject}${tail}${header}${payload}\r\n`, "latin1");
   message.subjectEnd = subject.length;
   message.tailStart = subject.length;
-  message.replyStart = reply === "" ? 0 : subject.length + 1;
-  message.replyEnd = reply === "" ? 0 : subject.length + 1 + reply.length;
+  message.replyStart = subject.length + 1;
+  message.replyEnd = subject.length + 1 + (reply?.length ?? 0);
   message.bodyStart = subject.length + tail.length;
   message.sizesEnd = message.bodyStart - 2;
   message.sizesStart = message.sizesEnd - sizes.length;

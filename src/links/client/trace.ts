@@ -91,7 +91,7 @@ function isTriggered(headers: ReadonlyMap<string, readonly string[]>): boolean {
 function withDisabledTrace(message: Message, block: string): Message {
   const payload = message.buffer.latin1Slice(message.bodyStart + message.headerLength, message.bodyEnd);
   const subject = message.buffer.latin1Slice(message.subjectStart, message.subjectEnd);
-  return internalMessage(subject, message.reply(), setHeader(block, DESTINATION, TRACE_DISABLED), payload);
+  return internalMessage(subject, message.reply() || undefined, setHeader(block, DESTINATION, TRACE_DISABLED), payload);
 }
 
 /** Follows one message. Events are kept in order; `finish` publishes them. */
