@@ -101,6 +101,8 @@ export class Parser {
   suspended = false;
   /** Size arguments of the publish that failed with `PayloadExceeded`. */
   refusedSize = 0;
+  /** Whether `message` holds that publish up to its header block, which had arrived with the control line (for tracing). */
+  refusedWithHeaders = false;
   /** Where in its read the input went wrong, and the bytes from there (for the log). */
   failedAt = 0;
   failedText = "";
@@ -341,12 +343,13 @@ export class Parser {
     const total = parseSize(buffer, bounds[sizeAt], bounds[sizeAt + 1]);
     const headerLength = withHeaders ? parseSize(buffer, bounds[sizeAt - 2], bounds[sizeAt - 1]) : 0;
     if (total < 0 || headerLength < 0 || headerLength > total) return this.#fail(ParseError.BadArguments);
-    if (total > this.maxPayload && this.maxPayload >= 0) return this.#payloadExceeded(total);
-
     const bodyStart = lineFeed + 1;
     const bodyEnd = bodyStart + total;
-    if (bodyEnd + 2 > end) return this.#cutBody(buffer, start, bodyEnd, end);
-    if (buffer[bodyEnd] !== CR || buffer[bodyEnd + 1] !== LF) return this.#fail(ParseError.UnknownOperation);
+    const tooLarge = total > this.maxPayload && this.maxPayload >= 0;
+    this.refusedWithHeaders = tooLarge && headerLength > 0 && bodyStart + headerLength <= end;
+    if (tooLarge && !this.refusedWithHeaders) return this.#payloadExceeded(total);
+    if (!tooLarge && bodyEnd + 2 > end) return this.#cutBody(buffer, start, bodyEnd, end);
+    if (!tooLarge && (buffer[bodyEnd] !== CR || buffer[bodyEnd + 1] !== LF)) return this.#fail(ParseError.UnknownOperation);
 
     const message = this.#message;
     message.buffer = buffer;
@@ -361,6 +364,7 @@ export class Parser {
     message.headerLength = headerLength;
     message.tailStart = isCanonical(buffer, bounds, lineFeed, lineEnd) && (!withHeaders || headerLength > 0) ? bounds[1] : -1;
 
+    if (tooLarge) return this.#payloadExceeded(total);
     let hash = HASH_START;
     for (let i = bounds[0]; i < bounds[1]; i++) hash = Math.imul(hash ^ buffer[i], HASH_STEP);
     this.#handler.onPublish(message, hash);

@@ -16,6 +16,7 @@ export function logBanner(log: Logger, options: Options, identity: ServerIdentit
   log.info(`  ID:       ${identity.id}`);
   for (const line of featureFlagLines(options.featureFlags)) log.info(line);
   if (hasPlainPassword(options)) log.warn("Plaintext passwords detected, use nkeys or bcrypt");
+  if (options.profPort !== 0) log.warn("Go profiles do not exist here: prof_port is not opened");
   if (options.configFile !== "") log.info(`Using configuration file: ${options.configFile} (${options.configDigest})`);
   if (options.maxPayload > LARGE_PAYLOAD) log.warn("Maximum payloads over 8.00 MB are generally discouraged and could lead to poor performance");
 }

@@ -94,6 +94,8 @@ class Acceptance implements StreamHandler {
   #info(tls: Partial<ServerInfo>): void {
     this.link.sendInitialInfo({ ...tls, tls_verify: this.host.accepting.tls?.options.verify ?? false });
     this.link.refusedAsSurplus();
+    // Nothing of this may end up behind the first byte of a handshake.
+    this.link.outbound.flush();
   }
 
   #proxyHeader(): void {

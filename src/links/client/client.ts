@@ -92,6 +92,8 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
   /** Producers that wait for this consumer. */
   #waitingProducers: ClientLink[] | undefined = undefined;
   #finishing = false;
+  /** SUB and UNSUB seen; with `inMsgs` this tells whether a read was activity (PING is not). */
+  #subscriptionChanges = 0;
   #registered = false;
 
   constructor(
@@ -255,8 +257,10 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
 
   onData(bytes: Buffer): void {
     if (this.isClosed || !this.#begun) return;
-    this.lastActivityMs = this.host.clock.nowMs();
-    this.#afterParsing(this.#parser.parse(bytes));
+    const before = this.inMsgs + this.#subscriptionChanges;
+    const error = this.#parser.parse(bytes);
+    if (this.inMsgs + this.#subscriptionChanges !== before) this.lastActivityMs = this.host.clock.nowMs();
+    this.#afterParsing(error);
   }
 
   onDrain(): void {
@@ -288,6 +292,7 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
         this.#logError("maximum control line exceeded");
         return this.closeWithError("maximum control line exceeded", "Maximum Control Line Exceeded");
       case ParseError.PayloadExceeded:
+        if (this.#parser.refusedWithHeaders) this.#traceRefusedPayload(this.host.message);
         this.#logError(`maximum payload exceeded: ${this.#parser.refusedSize} vs ${this.#parser.maxPayload}`);
         return this.closeWithError("Maximum Payload Violation", "Maximum Message Payload Exceeded");
       case ParseError.UnknownOperation:
@@ -532,6 +537,7 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
 
   onSubscribe(subject: string, queue: string, sid: string): void {
     if (this.traced) this.#trace("<<-", queue === "" ? `SUB ${subject} ${sid}` : `SUB ${subject} ${queue} ${sid}`);
+    this.#subscriptionChanges++;
     this.heartbeat.heard();
     if (!this.#maySubscribe(subject, queue, sid)) return;
     if (!this.subscriptions.has(sid)) {
@@ -586,6 +592,7 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
 
   onUnsubscribe(sid: string, max: number): void {
     if (this.traced) this.#trace("<<-", max === 0 ? `UNSUB ${sid}` : `UNSUB ${sid} ${max}`);
+    this.#subscriptionChanges++;
     this.heartbeat.heard();
     const subscription = this.subscriptions.get(sid);
     if (subscription !== undefined) {
@@ -661,6 +668,13 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
     const taken = tracer === undefined ? distribute(entry.result, message, entry.subject, entry.bytes, this) : tracer.distribute(entry, message);
     if (taken === 0 && this.connect.no_responders && message.replyStart !== message.replyEnd) this.#sendNoResponders(message, entry.subject);
     tracer?.finish();
+  }
+
+  /** A publish that is too large is still reported to whoever traces it. */
+  #traceRefusedPayload(message: Message): void {
+    if (!mayBeTraced(message, this.account)) return;
+    const verdict = judgeTrace(this, message, (subject) => this.permissions?.canPublish(subject) !== false);
+    if (verdict.kind === "traced") verdict.tracer.refused("maximum payload exceeded");
   }
 
   /** Why this connection may not publish to `subject` asking for answers on `reply`; undefined when it may. */
