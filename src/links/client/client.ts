@@ -1,6 +1,6 @@
 /**
  * A client connection: operations in, deliveries out. The file is the life of the connection and its operations; encoding a delivery is in `encode.ts`,
- * pings in `heartbeat.ts`, log texts in `label.ts`, message tracing in `trace.ts`. How a connection gets here (PROXY header, TLS, WebSocket) is decided
+ * pings in `heartbeat.ts`, waiting for slow consumers in `backpressure.ts`, logs in `protocollog.ts`, message tracing in `trace.ts`. How a connection gets here (PROXY header, TLS, WebSocket) is decided
  * by whoever accepted it, with `sendInitialInfo`, `adoptStream` and `begin`.
  *
  * Spec: client protocol; the numbers in comments are its sections.
@@ -22,18 +22,16 @@ import { goQuote } from "../../util/quote.ts";
 import { distribute } from "../distribute.ts";
 import type { LinkHost } from "../host.ts";
 import { Outbound, type OutboundOwner } from "../outbound.ts";
+import { Backpressure, stallThreshold } from "./backpressure.ts";
 import { encodeDelivery } from "./encode.ts";
 import { Heartbeat } from "./heartbeat.ts";
-import { connectionLabel, redactConnect } from "./label.ts";
+import { redactConnect } from "./label.ts";
 import { noRespondersMessage } from "./noresponders.ts";
+import { ProtocolLog, quoteBytes } from "./protocollog.ts";
 import { destinationViolation, judgeTrace, mayBeTraced, type MessageTracer } from "./trace.ts";
 
 /** How long a closing connection may take to send its last bytes. */
 const CLOSE_FLUSH_MS = 100;
-/** A producer waits for a consumer at most so long per read (client protocol, section 9.3). */
-const STALL_MS = 10;
-/** Share of `max_pending` above which a consumer stalls its producers. */
-const STALL_SHARE = 0.75;
 
 export type ClientKind = "nats" | "websocket";
 
@@ -41,6 +39,8 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
   readonly id: number;
   readonly startedAtNs: bigint;
   readonly heartbeat: Heartbeat;
+  readonly backpressure: Backpressure;
+  readonly logged: ProtocolLog;
   readonly outbound: Outbound;
 
   /** Address of the peer, or the one a PROXY header named. */
@@ -83,14 +83,7 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
   #checksPublish = false;
   #verbose = true;
   #echo = true;
-  #label = "";
   #begun = false;
-  /** Consumers that this producer waits for, and the timer that ends the wait. */
-  #stalledBy = 0;
-  #stallTimer: Timer | undefined = undefined;
-  #stallCandidate: ClientLink | undefined = undefined;
-  /** Producers that wait for this consumer. */
-  #waitingProducers: ClientLink[] | undefined = undefined;
   #finishing = false;
   /** SUB and UNSUB seen; with `inMsgs` this tells whether a read was activity (PING is not). */
   #subscriptionChanges = 0;
@@ -111,6 +104,8 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
     this.outbound = new Outbound(stream, host.turn, this, () => host.clock.monotonicMs());
     this.#parser = new Parser(this, host.message, host.settings.maxControlLine, host.settings.maxPayload);
     this.heartbeat = new Heartbeat(this);
+    this.backpressure = new Backpressure(this);
+    this.logged = new ProtocolLog(this);
     stream.handler = this;
   }
 
@@ -137,7 +132,7 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
   open(): void {
     this.#registered = true;
     this.host.onLinkOpened(this);
-    if (this.host.log.debugOn) this.host.log.debug(`${this.label()} - Client connection created`);
+    this.logged.debug("Client connection created");
     if (this.host.authenticator.nonceRequired) this.nonce = Buffer.from(this.host.random.bytes(11)).toString("base64url");
   }
 
@@ -170,7 +165,7 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
     const timeoutMs = this.host.authenticator.timeoutMs(this.connectionType);
     this.#authTimer = this.host.clock.after(timeoutMs, () => {
       if (this.connectReceived) return;
-      this.#logError("Authentication Timeout");
+      this.logged.error("Authentication Timeout");
       this.closeWithError("Authentication Timeout", "Authentication Timeout");
     });
   }
@@ -179,7 +174,7 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
   refusedAsSurplus(): boolean {
     const { maxConnections } = this.host.accepting;
     if (maxConnections >= 0 && this.host.clientCount <= maxConnections) return false;
-    this.#logError("maximum connections exceeded");
+    this.logged.error("maximum connections exceeded");
     this.closeWithError("maximum connections exceeded", "Maximum Connections Exceeded");
     return true;
   }
@@ -242,13 +237,12 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
     this.#parser.stopped = true;
     this.#authTimer?.cancel();
     this.heartbeat.stop();
-    this.#stallTimer?.cancel();
-    this.#releaseProducers();
+    this.backpressure.stop();
     for (const subscription of this.subscriptions.values()) {
       subscription.closed = true;
       this.account.interest.remove(subscription);
     }
-    if (this.host.log.debugOn) this.host.log.debug(`${this.label()} - Client connection closed: ${reason}`);
+    this.logged.debug(`Client connection closed: ${reason}`);
     if (this.#registered) this.host.onLinkClosed(this);
     return true;
   }
@@ -278,22 +272,31 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
   }
 
   onLowWater(): void {
-    this.#releaseProducers();
+    this.backpressure.release();
+  }
+
+  pauseReading(): void {
+    this.#stream.pause();
+  }
+
+  /** Goes on reading, unless something else still waits. */
+  resumeReading(): void {
+    if (!this.isClosed && !this.#parser.suspended) this.#stream.resume();
   }
 
   #afterParsing(error: ParseError): void {
     if (error !== ParseError.None && !this.isClosed) this.#parseFailed(error);
-    else if (this.#stallCandidate !== undefined) this.#stall();
+    else this.backpressure.settle();
   }
 
   #parseFailed(error: ParseError): void {
     switch (error) {
       case ParseError.ControlLineExceeded:
-        this.#logError("maximum control line exceeded");
+        this.logged.error("maximum control line exceeded");
         return this.closeWithError("maximum control line exceeded", "Maximum Control Line Exceeded");
       case ParseError.PayloadExceeded:
         if (this.#parser.refusedWithHeaders) this.#traceRefusedPayload(this.host.message);
-        this.#logError(`maximum payload exceeded: ${this.#parser.refusedSize} vs ${this.#parser.maxPayload}`);
+        this.logged.error(`maximum payload exceeded: ${this.#parser.refusedSize} vs ${this.#parser.maxPayload}`);
         return this.closeWithError("Maximum Payload Violation", "Maximum Message Payload Exceeded");
       case ParseError.UnknownOperation:
         this.#logParserError();
@@ -302,44 +305,6 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
         this.#logParserError();
         return this.close("Protocol Violation");
     }
-  }
-
-  // Slow consumers: the producer is paused at its socket
-
-  /** Called while delivering to `consumer`, whose backlog is long. */
-  noteStalledBy(consumer: ClientLink): void {
-    this.#stallCandidate = consumer;
-  }
-
-  #stall(): void {
-    const consumer = this.#stallCandidate;
-    this.#stallCandidate = undefined;
-    if (consumer === undefined || consumer.isClosed || this.isClosed || this.#stalledBy > 0) return;
-    this.stalls++;
-    this.host.stats.stalledClients++;
-    this.#stalledBy = 1;
-    this.#stream.pause();
-    consumer.#waitFor(this);
-    this.#stallTimer = this.host.clock.after(STALL_MS, () => this.#unstall());
-  }
-
-  #waitFor(producer: ClientLink): void {
-    (this.#waitingProducers ??= []).push(producer);
-    this.outbound.watchLowWater(this.host.settings.maxPending * STALL_SHARE);
-  }
-
-  #releaseProducers(): void {
-    const waiting = this.#waitingProducers;
-    if (waiting === undefined) return;
-    this.#waitingProducers = undefined;
-    for (const producer of waiting) producer.#unstall();
-  }
-
-  #unstall(): void {
-    if (this.#stalledBy === 0) return;
-    this.#stalledBy = 0;
-    this.#stallTimer?.cancel();
-    if (!this.isClosed && !this.#parser.suspended) this.#stream.resume();
   }
 
   // Operations
@@ -357,12 +322,12 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
   }
 
   onConnect(json: Buffer): void {
-    if (this.traced) this.#trace("<<-", `CONNECT ${redactConnect(json.toString("utf8"))}`);
+    if (this.traced) this.logged.trace("<<-", `CONNECT ${redactConnect(json.toString("utf8"))}`);
     const options = parseConnect(json, this.connect);
     if (options === undefined) return this.close("Protocol Violation");
     if (this.connectReceived) this.#dropSubscriptions();
     this.connect = this.cookies === undefined ? options : withCookies(options, this.cookies);
-    this.#label = "";
+    this.logged.forgetLabel();
     this.#connectArrived();
     this.#authenticate(() => this.#acceptConnect());
   }
@@ -396,8 +361,8 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
   }
 
   #refuse(result: Extract<AuthResult, { ok: false }>): void {
-    if (result.detail !== "" && this.host.log.debugOn) this.host.log.debug(`${this.label()} - ${result.detail}`);
-    this.#logError(`authentication error${result.who}`);
+    if (result.detail !== "") this.logged.debug(result.detail);
+    this.logged.error(`authentication error${result.who}`);
     this.closeWithError("Authorization Violation", result.reason);
   }
 
@@ -412,14 +377,14 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
     if (account !== this.account || this.identity === undefined) {
       const limit = account.limits.maxConnections;
       if (limit >= 0 && account.clientConnections >= limit) {
-        this.#logError("maximum account active connections exceeded");
+        this.logged.error("maximum account active connections exceeded");
         this.closeWithError("maximum account active connections exceeded", "Maximum Account Connections Exceeded");
         return false;
       }
       this.#moveTo(account);
     }
     this.identity = identity;
-    this.#label = "";
+    this.logged.forgetLabel();
     this.permissions = identity.permissions === undefined ? null : new Permissions(identity.permissions, () => this.host.clock.monotonicMs());
     this.#checksPublish = this.permissions !== null;
     for (const subscription of this.subscriptions.values()) this.permissions?.noteSubscription(subscription.subject, subscription.queue);
@@ -476,7 +441,7 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
       if (this.permissions === null || this.permissions.canSubscribe(subject, queue)) continue;
       const what = `${quoteBytes(subject)}${queue === "" ? "" : ` using queue ${quoteBytes(queue)}`} (sid ${quoteBytes(sid)})`;
       this.sendError(`Permissions Violation for Subscription to ${what}`);
-      this.host.log.info(`${this.label()} - Removed sub ${what} for User ${goQuote(this.identity?.user ?? "")} - not authorized`);
+      this.logged.info(`Removed sub ${what} for User ${goQuote(this.identity?.user ?? "")} - not authorized`);
       this.removeSubscription(subscription);
     }
   }
@@ -500,7 +465,7 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
   }
 
   onPing(): void {
-    if (this.traced) this.#trace("<<-", "PING");
+    if (this.traced) this.logged.trace("<<-", "PING");
     this.heartbeat.heard();
     this.send("PONG\r\n");
     if (this.firstPongSent) return;
@@ -512,16 +477,16 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
   }
 
   onPong(): void {
-    if (this.traced) this.#trace("<<-", "PONG");
+    if (this.traced) this.logged.trace("<<-", "PONG");
     this.heartbeat.pong();
   }
 
   onOk(): void {
-    if (this.traced) this.#trace("<<-", "+OK");
+    if (this.traced) this.logged.trace("<<-", "+OK");
   }
 
   onError(text: string): void {
-    this.#logError(`Client Error ${fromByteString(text)}`);
+    this.logged.error(`Client Error ${fromByteString(text)}`);
     this.close("Parse Error");
   }
 
@@ -536,7 +501,7 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
   }
 
   onSubscribe(subject: string, queue: string, sid: string): void {
-    if (this.traced) this.#trace("<<-", queue === "" ? `SUB ${subject} ${sid}` : `SUB ${subject} ${queue} ${sid}`);
+    if (this.traced) this.logged.trace("<<-", queue === "" ? `SUB ${subject} ${sid}` : `SUB ${subject} ${queue} ${sid}`);
     this.#subscriptionChanges++;
     this.heartbeat.heard();
     if (!this.#maySubscribe(subject, queue, sid)) return;
@@ -553,7 +518,7 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
   #maySubscribe(subject: string, queue: string, sid: string): boolean {
     if (queue === "_sys_" || this.permissions?.canSubscribe(subject, queue) === false) {
       const inQueue = queue === "" ? "" : ` using queue ${quoteBytes(queue)}`;
-      this.#logError(`Subscription Violation - Subject ${quoteBytes(subject)}${queue === "" ? "" : `, Queue: ${quoteBytes(queue)}`}, SID ${fromByteString(sid)}`);
+      this.logged.error(`Subscription Violation - Subject ${quoteBytes(subject)}${queue === "" ? "" : `, Queue: ${quoteBytes(queue)}`}, SID ${fromByteString(sid)}`);
       this.sendError(`Permissions Violation for Subscription to ${quoteBytes(subject)}${inQueue}`);
       return false;
     }
@@ -564,7 +529,7 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
     }
     const limit = this.#subscriptionLimit();
     if (limit >= 0 && this.subscriptions.size >= limit) {
-      this.#logError("maximum subscriptions exceeded");
+      this.logged.error("maximum subscriptions exceeded");
       this.sendError("maximum subscriptions exceeded");
       return false;
     }
@@ -591,7 +556,7 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
   }
 
   onUnsubscribe(sid: string, max: number): void {
-    if (this.traced) this.#trace("<<-", max === 0 ? `UNSUB ${sid}` : `UNSUB ${sid} ${max}`);
+    if (this.traced) this.logged.trace("<<-", max === 0 ? `UNSUB ${sid}` : `UNSUB ${sid} ${max}`);
     this.#subscriptionChanges++;
     this.heartbeat.heard();
     const subscription = this.subscriptions.get(sid);
@@ -607,7 +572,7 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
     subscription.closed = true;
     this.subscriptions.delete(subscription.sid);
     this.account.interest.remove(subscription);
-    if (this.traced) this.#trace("<->", `DELSUB ${subscription.sid}`);
+    if (this.traced) this.logged.trace("<->", `DELSUB ${subscription.sid}`);
   }
 
   #dropSubscriptions(): void {
@@ -619,7 +584,7 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
     this.inBytes += message.bodyEnd - message.bodyStart;
     const account = this.account;
     const entry = account.interest.find(message.buffer, message.subjectStart, message.subjectEnd, subjectHash);
-    if (this.traced) this.#tracePublish(message);
+    if (this.traced) this.logged.tracePublish(message);
     // Everything rare is behind a few flags and the first two bytes of the subject and the reply.
     if (
       this.#checksPublish ||
@@ -651,14 +616,14 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
     if (account.mapper !== undefined && isValidLiteralSubject(entry.subject)) {
       const mapped = account.mapper.map(entry.subject);
       if (mapped !== entry.subject) {
-        if (this.traced) this.#trace("<<-", `MAPPING ${entry.subject} -> ${mapped ?? ""}`);
+        if (this.traced) this.logged.trace("<<-", `MAPPING ${entry.subject} -> ${mapped ?? ""}`);
         tracer?.mapped(mapped ?? "");
         entry = account.interest.findSubject(mapped ?? "");
       }
     }
     const violation = this.#publishViolation(entry.subject, message.reply());
     if (violation !== undefined) {
-      this.#logError(violation.log);
+      this.logged.error(violation.log);
       this.sendError(violation.text);
       tracer?.refused(violation.text);
       return;
@@ -716,9 +681,9 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
     const outbound = this.outbound;
     const pending = outbound.end - outbound.start;
     const maxPending = this.host.settings.maxPending;
-    if (pending > maxPending * STALL_SHARE && origin instanceof ClientLink && origin !== this) {
+    if (pending > stallThreshold(maxPending) && origin instanceof ClientLink && origin !== this) {
       if (this.host.settings.noFastProducerStall) return Delivery.StalledConsumer;
-      origin.noteStalledBy(this);
+      origin.backpressure.note(this);
     }
     subscription.delivered++;
     const size = message.bodyEnd - message.bodyStart;
@@ -729,7 +694,7 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
     const bytes = encodeDelivery(outbound, subscription, message, subjectBytes, this.#headers);
     this.outMsgs++;
     this.outBytes += bytes;
-    if (this.traced) this.#traceDelivery(subscription, message, subject);
+    if (this.traced) this.logged.traceDelivery(subscription, message, subject);
     if (subscription.max > 0 && subscription.delivered >= subscription.max) this.removeSubscription(subscription);
     return Delivery.Delivered;
   }
@@ -737,7 +702,7 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
   slowConsumer(text: string, reason: CloseReason): void {
     this.host.stats.slowConsumers++;
     this.account.slowConsumers++;
-    this.host.log.info(`${this.label()} - ${text}`);
+    this.logged.info(text);
     this.close(reason);
   }
 
@@ -745,7 +710,7 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
 
   /** Queues protocol bytes. */
   send(line: string): void {
-    if (this.traced) this.#trace("->>", line.startsWith("-ERR '") ? `-ERR ${line.slice(6, -3)}` : line.startsWith("+OK") ? "OK" : line.trimEnd());
+    if (this.traced) this.logged.traceLine(line);
     this.outbound.text(line);
   }
 
@@ -771,51 +736,19 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
 
   /** `<ip>:<port> - cid:<n>`, then what CONNECT told. */
   label(): string {
-    if (this.#label === "") this.#label = connectionLabel(this);
-    return this.#label;
+    return this.logged.label();
   }
 
   /** The address is known better now (PROXY header): later labels show it. */
   setRemote(address: string, port: number): void {
     this.remoteAddress = address;
     this.remotePort = port;
-    this.#label = "";
-  }
-
-  #logError(text: string): void {
-    this.host.log.error(`${this.label()} - ${text}`);
+    this.logged.forgetLabel();
   }
 
   #logParserError(): void {
     const { failedAt, failedText } = this.#parser;
-    this.#logError(`Client parser ERROR, state=0, i=${failedAt}: proto='${quoteBytes(failedText)}...'`);
-  }
-
-  #trace(direction: string, text: string): void {
-    this.host.log.trace(`${this.label()} - ${direction} [${fromByteString(text)}]`);
-  }
-
-  #tracePublish(message: Message): void {
-    const verb = message.headerLength > 0 ? "HPUB" : "PUB";
-    this.#trace("<<-", `${verb} ${message.buffer.latin1Slice(message.subjectStart, message.sizesEnd)}`);
-    this.#tracePayload("<<-", message);
-  }
-
-  #traceDelivery(subscription: Subscription, message: Message, subject: string): void {
-    const reply = message.reply();
-    const sizes = this.#headers ? message.buffer.latin1Slice(message.sizesStart, message.sizesEnd) : String(message.size - message.headerLength);
-    this.#trace("->>", `${message.headerLength > 0 && this.#headers ? "HMSG" : "MSG"} ${subject} ${subscription.sid} ${reply === "" ? "" : `${reply} `}${sizes}`);
-    this.#tracePayload("->>", message);
-  }
-
-  #tracePayload(direction: string, message: Message): void {
-    const settings = this.host.settings;
-    const end = settings.traceHeaders ? message.bodyStart + message.headerLength : message.bodyEnd;
-    const length = end - message.bodyStart;
-    if (length === 0) return;
-    const cut = settings.maxTracedMsgLen > 0 && length > settings.maxTracedMsgLen;
-    const bytes = message.buffer.latin1Slice(message.bodyStart, cut ? message.bodyStart + settings.maxTracedMsgLen : end);
-    this.host.log.trace(`${this.label()} - ${direction} MSG_PAYLOAD: [${cut ? `"${fromByteString(bytes)}..."` : quoteBytes(bytes)}]`);
+    this.logged.error(`Client parser ERROR, state=0, i=${failedAt}: proto='${quoteBytes(failedText)}...'`);
   }
 }
 
@@ -828,10 +761,6 @@ function mayBeReserved(buffer: Buffer, at: number): boolean {
 
 function isReservedReply(reply: string): boolean {
   return reply.startsWith("_R_.") || reply.startsWith("$JS.ACK.") || reply.startsWith("_GR_.");
-}
-
-function quoteBytes(bytes: string): string {
-  return goQuote(fromByteString(bytes));
 }
 
 function withCookies(options: ConnectOptions, cookies: Partial<ConnectOptions>): ConnectOptions {

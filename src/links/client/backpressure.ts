@@ -1,0 +1,72 @@
+/**
+ * A publisher that outruns a consumer is paused at its socket, so that the transport holds it back instead of our memory: until the consumer's backlog is
+ * down again, but at most `STALL_MS` per read, since one slow consumer must not stop a publisher for the others. Spec: client protocol, section 9.3.
+ */
+import type { Timer } from "../../platform/index.ts";
+import type { ClientLink } from "./client.ts";
+
+const STALL_MS = 10;
+/** Share of `max_pending` above which a consumer stalls its producers. */
+const STALL_SHARE = 0.75;
+
+/** Bytes pending above which a consumer stalls its producers. */
+export function stallThreshold(maxPending: number): number {
+  return maxPending * STALL_SHARE;
+}
+
+export class Backpressure {
+  /** A consumer met during the present read whose backlog is long. */
+  #candidate: ClientLink | undefined = undefined;
+  #waits = false;
+  #timer: Timer | undefined = undefined;
+  /** Producers that wait for this link. */
+  #producers: Backpressure[] | undefined = undefined;
+
+  constructor(private readonly link: ClientLink) {}
+
+  /** As a producer: a delivery went to `consumer`, whose backlog is long. */
+  note(consumer: ClientLink): void {
+    this.#candidate = consumer;
+  }
+
+  /** As a producer, at the end of a read: waits when a consumer was noted. */
+  settle(): void {
+    const consumer = this.#candidate;
+    if (consumer === undefined) return;
+    this.#candidate = undefined;
+    if (consumer.isClosed || this.link.isClosed || this.#waits) return;
+    const { host } = this.link;
+    this.link.stalls++;
+    host.stats.stalledClients++;
+    this.#waits = true;
+    this.link.pauseReading();
+    consumer.backpressure.#hold(this);
+    this.#timer = host.clock.after(STALL_MS, () => this.#resume());
+  }
+
+  /** As a consumer: the backlog is down, or the link is gone. */
+  release(): void {
+    const producers = this.#producers;
+    if (producers === undefined) return;
+    this.#producers = undefined;
+    for (const producer of producers) producer.#resume();
+  }
+
+  /** The link is gone. */
+  stop(): void {
+    this.#timer?.cancel();
+    this.release();
+  }
+
+  #hold(producer: Backpressure): void {
+    (this.#producers ??= []).push(producer);
+    this.link.outbound.watchLowWater(stallThreshold(this.link.host.settings.maxPending));
+  }
+
+  #resume(): void {
+    if (!this.#waits) return;
+    this.#waits = false;
+    this.#timer?.cancel();
+    this.link.resumeReading();
+  }
+}
