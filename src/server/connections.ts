@@ -4,7 +4,9 @@
  */
 import { noTraffic, type Traffic } from "../accounts/index.ts";
 import type { ClientLink, LinkStats } from "../links/index.ts";
+import type { ClosedConnection } from "../monitor/index.ts";
 import type { Clock, Timer } from "../platform/index.ts";
+import { ClosedRing } from "./closed.ts";
 
 /** How often blocked connections are held against the write deadline. */
 const DEADLINE_CHECK_MS = 50;
@@ -16,10 +18,7 @@ export class Connections {
   total = 0;
 
   readonly #past = noTraffic();
-  /** The last closed connections, oldest first after `#closedAt`. */
-  #closed: ClientLink[] = [];
-  #closedAt = 0;
-  #closedTotal = 0;
+  readonly #closed: ClosedRing;
   #nextId = 1;
   readonly #blocked = new Set<ClientLink>();
   #deadlineTimer: Timer | undefined = undefined;
@@ -27,9 +26,11 @@ export class Connections {
   constructor(
     private readonly clock: Clock,
     /** Closed connections remembered. */
-    private readonly closedMax: number,
+    closedMax: number,
     private readonly onDeadline: (link: ClientLink) => void,
-  ) {}
+  ) {
+    this.#closed = new ClosedRing(closedMax);
+  }
 
   nextId(): number {
     return this.#nextId++;
@@ -46,18 +47,12 @@ export class Connections {
     addTraffic(this.#past, link);
     addTraffic(link.account.pastTraffic, link.accountTraffic);
     if (link.identity !== undefined) link.account.clientConnections--;
-    this.#closedTotal++;
-    if (this.closedMax <= 0) return;
-    if (this.#closed.length < this.closedMax) this.#closed.push(link);
-    else {
-      this.#closed[this.#closedAt] = link;
-      this.#closedAt = (this.#closedAt + 1) % this.closedMax;
-    }
+    this.#closed.add(link);
   }
 
   /** Closed connections still remembered, oldest first. */
-  closed(): readonly ClientLink[] {
-    return [...this.#closed.slice(this.#closedAt), ...this.#closed.slice(0, this.#closedAt)];
+  closed(): readonly ClosedConnection[] {
+    return this.#closed.list();
   }
 
   /** Traffic of all client connections since the start. */

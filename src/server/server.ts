@@ -10,6 +10,7 @@ import { acceptWebsocket } from "../links/websocket/index.ts";
 import { type AcceptSettings, ClientLink, HandshakeRateLimit, type LinkHost, type LinkSettings, type LinkStats, seedDistribution, Turn } from "../links/index.ts";
 import type { Logger } from "../log/logger.ts";
 import { type Clock, type Listener, ListenError, type Platform, type Random } from "../platform/index.ts";
+import { type Monitor, type MonitorSource, MonitorState, startMonitor } from "../monitor/index.ts";
 import type { ServerInfo } from "../protocol/info.ts";
 import { Message } from "../routing/message.ts";
 import { formatDurationMs } from "../util/duration.ts";
@@ -33,7 +34,7 @@ export class FatalError extends Error {
   }
 }
 
-export class Server implements LinkHost {
+export class Server implements LinkHost, MonitorSource {
   readonly platform: Platform;
   readonly log: Logger;
   readonly identity: ServerIdentity;
@@ -41,6 +42,7 @@ export class Server implements LinkHost {
   readonly accounts: Accounts;
   readonly turn: Turn;
   readonly message = new Message();
+  readonly monitoring: MonitorState;
   readonly handshakes: HandshakeRateLimit;
   readonly startedAtNs: bigint;
   configLoadedAtNs: bigint;
@@ -52,6 +54,7 @@ export class Server implements LinkHost {
   readonly #reloadDoors: ReloadDoors;
   #clientListener: Listener | undefined = undefined;
   #websocketListener: Listener | undefined = undefined;
+  #monitor: Monitor | undefined = undefined;
 
   constructor(parts: { readonly options: Options; readonly platform: Platform; readonly log: Logger; readonly reload: ReloadDoors }) {
     this.#reloadDoors = parts.reload;
@@ -61,6 +64,7 @@ export class Server implements LinkHost {
     this.authenticator = new ConfiguredAuthenticator(parts.options, parts.platform.system);
     this.identity = makeIdentity(parts.options.serverName);
     this.turn = new Turn(this.clock);
+    this.monitoring = new MonitorState(parts.platform);
     this.settings = linkSettings(parts.options);
     this.accepting = acceptSettings(parts.options, parts.platform.network);
     this.handshakes = new HandshakeRateLimit(this.clock, this.log);
@@ -94,6 +98,14 @@ export class Server implements LinkHost {
   /** Port the client listener really has. */
   get clientPort(): number {
     return this.#clientListener?.port ?? this.options.port;
+  }
+
+  get featureFlags(): Readonly<Record<string, boolean>> {
+    return effectiveFeatureFlags(this.options.featureFlags);
+  }
+
+  get listening(): boolean {
+    return this.#clientListener !== undefined;
   }
 
   account(name: string): Account | undefined {
@@ -196,10 +208,20 @@ export class Server implements LinkHost {
       throw new FatalError(text);
     });
     if (options.systemAccount !== "") log.debug(`Created system account: "${options.systemAccount}"`);
+    this.#startMonitor();
     this.#startWebsocket();
     this.#startClients();
     this.writePorts();
     log.info("Server is ready");
+  }
+
+  #startMonitor(): void {
+    try {
+      this.#monitor = startMonitor(this);
+    } catch (error) {
+      if (error instanceof Error) throw new FatalError(`Can't start monitoring: ${error.message}`);
+      throw error;
+    }
   }
 
   #startWebsocket(): void {
@@ -242,6 +264,7 @@ export class Server implements LinkHost {
     const { options } = this;
     const scheme = options.tls !== undefined && !options.allowNonTls ? "tls" : "nats";
     const listeners: PortsListener[] = [{ kind: "nats", scheme, host: options.host, port: this.clientPort }];
+    if (this.#monitor !== undefined) listeners.push({ kind: "monitoring", scheme: this.#monitor.scheme, host: this.#monitor.host, port: this.#monitor.port });
     if (this.#websocketListener !== undefined) listeners.push({ kind: "websocket", scheme: options.websocket.tls === undefined ? "ws" : "wss", host: options.websocket.host, port: this.websocketPort });
     return listeners;
   }
@@ -330,6 +353,7 @@ export class Server implements LinkHost {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.clock.endOfTurn(resolve);
     await promise;
+    this.#monitor?.close();
     this.log.info("Server Exiting..");
   }
 

@@ -1,2 +1,3 @@
 /** HTTP/1.1 on platform streams. */
+export { HttpConnection, type HttpRequest, type HttpResponse, type HttpSettings } from "./connection.ts";
 export { HEAD_BYTES_MAX, type HeadVerdict, hasToken, headerValues, parseRequestHead, type RequestHead } from "./head.ts";
