@@ -9,12 +9,14 @@ import { SystemRandom } from "./platform/bun/random.ts";
 import { SystemSyslog } from "./platform/bun/syslog.ts";
 import { SystemProcess, onDefect } from "./platform/bun/system.ts";
 import type { Platform } from "./platform/index.ts";
+import { makeServerKeys } from "./server/identity.ts";
 import { Server } from "./server/server.ts";
 
 const system = new SystemProcess();
 const platform: Platform = { clock: new SystemClock(), random: new SystemRandom(), disk: new SystemDisk(), network: new BunNetwork(), system };
 const log = new LogHub({ ...platform, syslog: new SystemSyslog() });
 
+const keys = await makeServerKeys();
 const exitCode = await run({
   platform,
   log,
@@ -25,7 +27,7 @@ const exitCode = await run({
   validate,
   makeServer: (options, flags) => {
     const load = (): LoadResult => loadOptions({ flags, disk: platform.disk, environment: (name) => system.environment(name), reload: true });
-    const server = new Server({ options, platform, log, reload: { load, configureLog: (fresh) => log.configure(fresh.log) } });
+    const server = new Server({ options, platform, log, keys, reload: { load, configureLog: (fresh) => log.configure(fresh.log) } });
     server.onStopped = () => void log.close().then(() => system.exit(0));
     return server;
   },

@@ -2,12 +2,12 @@
  * The fingerprint of a configuration: a hash of its parsed tree in one canonical JSON form, so that comments, order and spacing do not matter. It is
  * shown by `-t`, in the start lines and in `varz`, and operators compare it across servers; hence the byte-exact form.
  */
-import { createHash } from "node:crypto";
+import { sha256Hex } from "../util/hash.ts";
 import type { MapValue, Value } from "./values.ts";
 
 /** `sha256:<hex>` of the canonical JSON of the tree and one line feed. */
 export function configDigest(root: MapValue): string {
-  return `sha256:${createHash("sha256").update(`${canonicalJson(root)}\n`).digest("hex")}`;
+  return `sha256:${sha256Hex(`${canonicalJson(root)}\n`)}`;
 }
 
 /** Compact JSON, keys sorted by their bytes, `<`, `>`, `&` escaped. */

@@ -1,5 +1,6 @@
 /** Certificates, keys and roots from PEM files, checked to belong together, with the error texts operators know. */
-import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
+import type { KeyObject, X509Certificate } from "node:crypto";
+import { nodeCrypto } from "../util/builtin.ts";
 import { type Disk, DiskError } from "../platform/index.ts";
 import type { CertificatePair } from "./options.ts";
 
@@ -44,7 +45,7 @@ function readText(disk: Disk, path: string): string {
 
 function parseCertificate(pem: string): X509Certificate | undefined {
   try {
-    return new X509Certificate(pem);
+    return new (nodeCrypto().X509Certificate)(pem);
   } catch {
     return undefined;
   }
@@ -78,7 +79,7 @@ function checkPair(certPem: string, keyPem: string): void {
 
 function parseKey(pem: string): KeyObject {
   try {
-    return createPrivateKey(pem);
+    return nodeCrypto().createPrivateKey(pem);
   } catch {
     throw new TlsFileError("tls: failed to parse private key");
   }

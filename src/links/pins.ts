@@ -1,6 +1,7 @@
 /** Pinned certificates: only peers whose public key is in the set may stay. Spec: TLS, section 2.6. */
-import { createHash, X509Certificate } from "node:crypto";
 import type { TlsState } from "../platform/index.ts";
+import { nodeCrypto } from "../util/builtin.ts";
+import { sha256Hex } from "../util/hash.ts";
 
 /** Why this peer is not one of those pinned (for the debug log); undefined when it is, or when nothing is pinned. */
 export function pinViolation(pinned: readonly string[], state: TlsState | undefined): string | undefined {
@@ -13,6 +14,6 @@ export function pinViolation(pinned: readonly string[], state: TlsState | undefi
 
 /** Lower-case hex SHA-256 of a certificate's SubjectPublicKeyInfo. */
 export function publicKeyDigest(der: Uint8Array): string {
-  const key = new X509Certificate(der).publicKey.export({ type: "spki", format: "der" });
-  return createHash("sha256").update(key).digest("hex");
+  const key = new (nodeCrypto().X509Certificate)(der).publicKey.export({ type: "spki", format: "der" });
+  return sha256Hex(key);
 }

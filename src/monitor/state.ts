@@ -1,5 +1,6 @@
 /** What monitoring itself keeps: requests per path, the ports it listens on, and the processor time seen last. */
 import type { Clock, Platform, ProcessStats, System } from "../platform/index.ts";
+import { LoopDelay } from "./loopdelay.ts";
 
 /** A share of processor time over less than this says little. */
 const SAMPLE_MS = 1000;
@@ -10,9 +11,11 @@ export class MonitorState {
   /** Ports as bound; 0: not listening. */
   httpPort = 0;
   httpsPort = 0;
+  readonly loopDelay: LoopDelay;
   readonly #cpu: CpuMeter;
 
   constructor(platform: Pick<Platform, "clock" | "system">) {
+    this.loopDelay = new LoopDelay(platform.clock);
     this.#cpu = new CpuMeter(platform.clock, platform.system);
   }
 

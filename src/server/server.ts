@@ -19,7 +19,7 @@ import { VERSION } from "../util/version.ts";
 import { Accounts } from "./accounts.ts";
 import { effectiveFeatureFlags, logBanner } from "./banner.ts";
 import { Connections } from "./connections.ts";
-import { makeIdentity, type ServerIdentity } from "./identity.ts";
+import { makeIdentity, type ServerIdentity, type ServerKeys } from "./identity.ts";
 import { LameDuck } from "./lameduck.ts";
 import { writePidFile } from "./pidfile.ts";
 import { type PortsListener, portsFilePath, removePortsFile, writePortsFile } from "./portsfile.ts";
@@ -56,13 +56,13 @@ export class Server implements LinkHost, MonitorSource {
   #websocketListener: Listener | undefined = undefined;
   #monitor: Monitor | undefined = undefined;
 
-  constructor(parts: { readonly options: Options; readonly platform: Platform; readonly log: Logger; readonly reload: ReloadDoors }) {
+  constructor(parts: { readonly options: Options; readonly platform: Platform; readonly log: Logger; readonly reload: ReloadDoors; readonly keys: ServerKeys }) {
     this.#reloadDoors = parts.reload;
     this.options = parts.options;
     this.platform = parts.platform;
     this.log = parts.log;
     this.authenticator = new ConfiguredAuthenticator(parts.options, parts.platform.system);
-    this.identity = makeIdentity(parts.options.serverName);
+    this.identity = makeIdentity(parts.keys, parts.options.serverName);
     this.turn = new Turn(this.clock);
     this.monitoring = new MonitorState(parts.platform);
     this.settings = linkSettings(parts.options);

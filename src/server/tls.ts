@@ -1,8 +1,8 @@
 /** TLS of a listener, prepared from its options: one context for everybody, or one per certificate when the client's wish decides. */
-import { X509Certificate } from "node:crypto";
 import type { CertificatePair, TlsOptions } from "../config/options.ts";
 import type { ListenerTls } from "../links/index.ts";
 import type { Network, TlsServerContext } from "../platform/index.ts";
+import { nodeCrypto } from "../util/builtin.ts";
 
 export function listenerTls(options: TlsOptions | undefined, network: Network, verify = options?.verify ?? false): ListenerTls | undefined {
   if (options === undefined) return undefined;
@@ -26,12 +26,12 @@ function preferred(all: readonly CertificatePair[], chosen: CertificatePair | un
 }
 
 function keyType(pair: CertificatePair): string {
-  return new X509Certificate(pair.certPem).publicKey.asymmetricKeyType ?? "";
+  return new (nodeCrypto().X509Certificate)(pair.certPem).publicKey.asymmetricKeyType ?? "";
 }
 
 /** DNS names of a certificate, lower case. */
 function namesOf(pair: CertificatePair): readonly string[] {
-  const alternatives = new X509Certificate(pair.certPem).subjectAltName ?? "";
+  const alternatives = new (nodeCrypto().X509Certificate)(pair.certPem).subjectAltName ?? "";
   return alternatives.split(", ").flatMap((name) => (name.startsWith("DNS:") ? [name.slice(4).toLowerCase()] : []));
 }
 

@@ -2,7 +2,8 @@
  * Nkeys: Ed25519 and X25519 keys as text with a type letter and a checksum. Spec: accounts and authentication, section 2.3. Cryptography is the platform's
  * (`node:crypto`); this file is the encoding.
  */
-import { createPublicKey, type KeyObject, verify } from "node:crypto";
+import type { KeyObject } from "node:crypto";
+import { nodeCrypto } from "./builtin.ts";
 
 export type NkeyKind = "operator" | "account" | "user" | "server" | "cluster" | "curve";
 
@@ -38,14 +39,14 @@ export function isPublicKey(text: string, kind?: NkeyKind): boolean {
 export function verifySignature(publicKey: string, data: Uint8Array, signature: Uint8Array): boolean {
   const decoded = decodePublicKey(publicKey);
   if (decoded === undefined || decoded.key.length !== 32 || signature.length !== 64) return false;
-  return verify(null, data, ed25519Key(decoded.key), signature);
+  return nodeCrypto().verify(null, data, ed25519Key(decoded.key), signature);
 }
 
 /** DER of an Ed25519 SubjectPublicKeyInfo up to the key bytes. */
 const ED25519_SPKI = Buffer.from("302a300506032b6570032100", "hex");
 
 function ed25519Key(key: Uint8Array): KeyObject {
-  return createPublicKey({ key: Buffer.concat([ED25519_SPKI, key]), format: "der", type: "spki" });
+  return nodeCrypto().createPublicKey({ key: Buffer.concat([ED25519_SPKI, key]), format: "der", type: "spki" });
 }
 
 /** CRC-16/XMODEM. */

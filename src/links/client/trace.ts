@@ -4,7 +4,6 @@
  *
  * Nothing of this costs an untraced message more than a look at the beginning of its header lines (`findTraceRequest`).
  */
-import { gzipSync } from "node:zlib";
 import type { Account } from "../../accounts/index.ts";
 import { parseHeaders, setHeader } from "../../protocol/headers.ts";
 import { encodeJson } from "../../protocol/json.ts";
@@ -12,6 +11,7 @@ import type { SubjectEntry } from "../../routing/interest.ts";
 import type { Message } from "../../routing/message.ts";
 import { isValidLiteralSubject } from "../../routing/subject.ts";
 import { Delivery, type Subscription } from "../../routing/subscription.ts";
+import { nodeZlib } from "../../util/builtin.ts";
 import { fromByteString, toByteString } from "../../util/bytes.ts";
 import { goQuote } from "../../util/quote.ts";
 import { snappyFrame } from "../../util/snappyframe.ts";
@@ -165,7 +165,7 @@ export class MessageTracer {
 function encoded(json: Buffer, accepted: string): { readonly header: string; readonly payload: Buffer } {
   const wanted = accepted.toLowerCase();
   if (wanted.includes("snappy") || wanted.includes("s2")) return { header: contentEncoding("snappy"), payload: snappyFrame(json) };
-  if (wanted.includes("gzip")) return { header: contentEncoding("gzip"), payload: gzipSync(json) };
+  if (wanted.includes("gzip")) return { header: contentEncoding("gzip"), payload: nodeZlib().gzipSync(json) };
   return { header: "", payload: json };
 }
 

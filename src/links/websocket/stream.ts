@@ -4,8 +4,8 @@
  *
  * Framed bytes that the kernel does not take at once are kept here, at most one write's worth; until they are out, `write` takes nothing.
  */
-import { constants, deflateRawSync, inflateRawSync } from "node:zlib";
 import type { Clock, Stream, StreamError, StreamHandler, TlsHandshake, TlsServerContext, TlsStream } from "../../platform/index.ts";
+import { nodeZlib } from "../../util/builtin.ts";
 import { closeCode, isValidCloseCode } from "./closecodes.ts";
 import { type FrameHandler, FrameReader, Opcode } from "./frames.ts";
 
@@ -93,6 +93,7 @@ export class WebsocketStream implements Stream, StreamHandler, FrameHandler {
   }
 
   #compressedFrames(payload: Buffer): Buffer {
+    const { constants, deflateRawSync } = nodeZlib();
     const deflated = deflateRawSync(payload, { level: constants.Z_BEST_SPEED, finishFlush: constants.Z_SYNC_FLUSH });
     const body = deflated.subarray(0, deflated.length - SYNC_TAIL_BYTES);
     const limit = this.traits.isBrowser && !this.traits.isSafari ? BROWSER_FRAME_BYTES_MAX : body.length;
@@ -172,7 +173,7 @@ export class WebsocketStream implements Stream, StreamHandler, FrameHandler {
   onCompressedMessage(bytes: Buffer): void {
     let inflated: Buffer;
     try {
-      inflated = inflateRawSync(Buffer.concat([bytes, INFLATE_TAIL]), { maxOutputLength: this.#inflatedMax() });
+      inflated = nodeZlib().inflateRawSync(Buffer.concat([bytes, INFLATE_TAIL]), { maxOutputLength: this.#inflatedMax() });
     } catch {
       return this.#fail("invalid compressed message");
     }

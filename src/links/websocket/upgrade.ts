@@ -2,9 +2,9 @@
  * The HTTP request that opens a WebSocket: checked in the reference's order, answered byte for byte as it does. Pure: a request head in, a verdict out.
  * RFC 6455, section 4.2; spec: WebSocket, section 2.
  */
-import { createHash } from "node:crypto";
-import { isIP } from "node:net";
 import type { WebsocketOptions } from "../../config/options.ts";
+import { nodeNet } from "../../util/builtin.ts";
+import { sha1Base64 } from "../../util/hash.ts";
 import { hasToken, headerValues, type RequestHead } from "../http/index.ts";
 
 export type UpgradeTarget = "client" | "mqtt" | "leafnode";
@@ -81,7 +81,7 @@ function offersDeflate(head: RequestHead): boolean {
 }
 
 function acceptedResponse(key: string, compression: boolean, masked: boolean, target: UpgradeTarget, extra: Readonly<Record<string, string>>): string {
-  const accept = createHash("sha1").update(key + ACCEPT_GUID).digest("base64");
+  const accept = sha1Base64(key + ACCEPT_GUID);
   const lines = ["HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade", `Sec-WebSocket-Accept: ${accept}`];
   if (compression) lines.push("Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover");
   if (!masked) lines.push("Nats-No-Masking: true");
@@ -130,7 +130,7 @@ function parseOrigin(text: string): Origin | undefined {
 /** The whole value of the first header line must be one address: a list could be forged by anybody. */
 function forwardedAddress(head: RequestHead): string {
   const value = headerValues(head, "x-forwarded-for")[0] ?? "";
-  return isIP(value) === 0 ? "" : value;
+  return nodeNet().isIP(value) === 0 ? "" : value;
 }
 
 function cookiesOf(head: RequestHead, options: WebsocketOptions): Extract<UpgradeVerdict, { kind: "accepted" }>["cookies"] {

@@ -4,10 +4,10 @@
  * TLS is always an upgrade of a plain socket: only then can certificates be replaced at run time (a listener's own TLS settings cannot), and
  * bytes that were read to decide about TLS can be handed to the handshake.
  */
-import { createHash } from "node:crypto";
 import { networkInterfaces } from "node:os";
 import type { Socket, SocketHandler, TCPSocketListener } from "bun";
 import { type Listener, ListenError, type Network, type Stream, type StreamError, type StreamHandler, type TlsHandshake, type TlsServerContext, type TlsServerSettings, type TlsState, type TlsStream } from "../network.ts";
+import { sha256Hex } from "../../util/hash.ts";
 import { type BunTls, cipherList, curveList } from "./tls.ts";
 
 const NOT_HANDLED: StreamHandler = { onData() {}, onDrain() {}, onClose() {} };
@@ -220,7 +220,7 @@ export class BunNetwork implements Network {
       ...(settings.curvePreferences.length === 0 ? {} : { ecdhCurve: curveList(settings.curvePreferences) }),
       minVersion: settings.minVersion === "1.3" || onlyNewSuites ? 0x0304 : 0x0303,
     };
-    const id = createHash("sha256").update(JSON.stringify(tls)).digest("hex");
+    const id = sha256Hex(JSON.stringify(tls));
     const prepared: PreparedTls = { id, tls };
     return prepared;
   }

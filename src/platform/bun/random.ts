@@ -1,5 +1,4 @@
 /** The machine's randomness: the runtime's fast generator for choices, the system's for secrets. */
-import { randomBytes } from "node:crypto";
 import type { Random } from "../random.ts";
 
 export class SystemRandom implements Random {
@@ -12,6 +11,6 @@ export class SystemRandom implements Random {
   }
 
   bytes(length: number): Uint8Array {
-    return randomBytes(length);
+    return crypto.getRandomValues(new Uint8Array(length));
   }
 }

@@ -2,8 +2,7 @@
  * The roads to syslog daemons. UDP, TCP and Unix stream sockets are the runtime's. This machine's own daemon mostly listens on a Unix datagram socket, which
  * the runtime does not have: `unix-datagram.ts` asks the C library for it. Where that cannot be done (Windows), only a stream socket is tried.
  */
-import { lookup } from "node:dns/promises";
-import { isIP } from "node:net";
+import { nodeDns, nodeNet } from "../../util/builtin.ts";
 import type { SyslogRoad, SyslogRoads } from "../syslog.ts";
 import { codeOf, reasonOf } from "./disk.ts";
 import { openUnixDatagram } from "./unix-datagram.ts";
@@ -122,9 +121,9 @@ function splitAddress(address: string): { readonly host: string; readonly port: 
 
 async function resolve(host: string): Promise<string> {
   if (host === "") return "127.0.0.1";
-  if (isIP(host) !== 0) return host;
+  if (nodeNet().isIP(host) !== 0) return host;
   try {
-    return (await lookup(host)).address;
+    return (await nodeDns().lookup(host)).address;
   } catch {
     throw new Error(`lookup ${host}: no such host`);
   }
