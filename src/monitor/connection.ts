@@ -1,7 +1,8 @@
 /**
  * One connection as /connz tells it: a row, which an open connection and the record of a closed one both give, and the wire's entry made of it.
  */
-import { createHash, X509Certificate } from "node:crypto";
+import { nodeCrypto } from "../util/builtin.ts";
+import { sha256Hex } from "../util/hash.ts";
 import { GLOBAL_ACCOUNT, type Traffic } from "../accounts/index.ts";
 import { certificateNames } from "../auth/certificate.ts";
 import { nameText } from "../auth/distinguishedname.ts";
@@ -187,8 +188,8 @@ function peerCertificates(tls: TlsState | undefined): readonly Readonly<Record<s
   const der = tls?.peerCertificateDer;
   if (der === undefined) return undefined;
   const names = certificateNames(der);
-  const subject = names === undefined ? new X509Certificate(der).subject : nameText(names.subject);
-  return [{ subject: optional(subject), spki_sha256: publicKeyDigest(der), cert_sha256: createHash("sha256").update(der).digest("hex") }];
+  const subject = names === undefined ? new (nodeCrypto().X509Certificate)(der).subject : nameText(names.subject);
+  return [{ subject: optional(subject), spki_sha256: publicKeyDigest(der), cert_sha256: sha256Hex(der) }];
 }
 
 /** Nanoseconds of wall clock milliseconds; a double holds them to the microsecond. */

@@ -1,5 +1,5 @@
 /** Times, durations and addresses in the forms that monitoring shows. Spec: monitoring, section 1. */
-import { X509Certificate } from "node:crypto";
+import { nodeCrypto } from "../util/builtin.ts";
 import type { TlsOptions } from "../config/options.ts";
 import { formatDuration } from "../util/duration.ts";
 import { timestamp } from "../util/timestamp.ts";
@@ -51,7 +51,7 @@ export function roundTrip(ns: number): string {
 export function certificateExpiry(tls: TlsOptions | undefined): string | undefined {
   const first = tls?.certificates[0];
   if (first === undefined) return undefined;
-  return timestamp(BigInt(Date.parse(new X509Certificate(first.certPem).validTo)) * 1_000_000n);
+  return timestamp(BigInt(Date.parse(new (nodeCrypto().X509Certificate)(first.certPem).validTo)) * 1_000_000n);
 }
 
 /** Nanoseconds of configured milliseconds, for the wire. */
