@@ -87,10 +87,10 @@ function connzMetrics(text: MetricsText, { connections }: MonitorSource): void {
   text.gauge("gnatsd_connz_limit", 1024);
   text.gauge("gnatsd_connz_pending_bytes", sum.pendingBytes);
   text.gauge("gnatsd_connz_subscriptions", sum.subscriptions);
-  text.counter("gnatsd_connz_in_msgs", sum.inMsgs);
-  text.counter("gnatsd_connz_in_bytes", sum.inBytes);
-  text.counter("gnatsd_connz_out_msgs", sum.outMsgs);
-  text.counter("gnatsd_connz_out_bytes", sum.outBytes);
+  text.gauge("gnatsd_connz_in_msgs", sum.inMsgs);
+  text.gauge("gnatsd_connz_in_bytes", sum.inBytes);
+  text.gauge("gnatsd_connz_out_msgs", sum.outMsgs);
+  text.gauge("gnatsd_connz_out_bytes", sum.outBytes);
 }
 
 function subszMetrics(text: MetricsText, source: MonitorSource): void {

@@ -21,6 +21,7 @@ export interface RequestHead {
 export type HeadVerdict = { readonly kind: "incomplete" } | { readonly kind: "malformed"; readonly status: number } | { readonly kind: "head"; readonly head: RequestHead };
 
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+const OTHER_VERSION = /^[^ ]+ [^ ]+ HTTP\/\d\.\d$/;
 const REQUEST_LINE = /^([^ ]+) ([^ ]+) HTTP\/(1\.[01])$/;
 
 /** Parses the head at the start of `bytes`. */
@@ -28,7 +29,7 @@ export function parseRequestHead(bytes: Buffer): HeadVerdict {
   const lineEnd = bytes.indexOf("\r\n");
   if (lineEnd === -1) return bytes.length > HEAD_BYTES_MAX || bytes.includes(10) ? malformed(400) : INCOMPLETE;
   const line = REQUEST_LINE.exec(bytes.latin1Slice(0, lineEnd));
-  if (line === null || !TOKEN.test(line[1])) return malformed(400);
+  if (line === null || !TOKEN.test(line[1])) return malformed(OTHER_VERSION.test(bytes.latin1Slice(0, lineEnd)) ? 505 : 400);
   const end = bytes.indexOf("\r\n\r\n", Math.max(0, lineEnd));
   if (end === -1) return bytes.length > HEAD_BYTES_MAX ? malformed(431) : INCOMPLETE;
   if (end > HEAD_BYTES_MAX) return malformed(431);
