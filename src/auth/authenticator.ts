@@ -137,7 +137,10 @@ export class ConfiguredAuthenticator implements Authenticator {
     const match = matchCertificate(names, allowed, [...this.#users.keys()].filter(allowed));
     const user = match === undefined ? undefined : this.#users.get(match.user);
     if (user === undefined) return this.#refuse(request, "Authentication Failure", "User in cert, not found");
-    return this.#passwordUser(request, user, proxyKey);
+    const result = this.#passwordUser(request, user, proxyKey);
+    if (request.connect.user === "") return result;
+    const warning = `User ${goQuote(request.connect.user)} found in connect proto, but user required from cert`;
+    return result instanceof Promise ? result.then((late) => withWarning(late, warning)) : withWarning(result, warning);
   }
 
   /** 7c. */
@@ -206,6 +209,10 @@ function allowsConnectionType(user: UserOptions, type: ConnectionType): boolean 
 function identityOf(user: UserOptions, proxyKey: string): Identity {
   const isNkey = user.nkey !== "";
   return { account: user.account, user: isNkey ? user.nkey : user.user, label: isNkey ? `nkey:${user.nkey}` : `user:${user.user}`, permissions: user.permissions, proxyKey };
+}
+
+function withWarning(result: AuthResult, warning: string): AuthResult {
+  return result.ok ? { ...result, warning } : result;
 }
 
 function accept(identity: Identity): AuthResult {

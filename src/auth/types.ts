@@ -29,7 +29,12 @@ export interface Identity {
 }
 
 export type AuthResult =
-  | { readonly ok: true; readonly identity: Identity }
+  | {
+      readonly ok: true;
+      readonly identity: Identity;
+      /** Something odd about what was presented, for the log. */
+      readonly warning?: string;
+    }
   | {
       readonly ok: false;
       readonly reason: CloseReason;

@@ -357,6 +357,7 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
 
   #conclude(result: AuthResult, accepted: () => void): void {
     if (!result.ok) return this.#refuse(result);
+    if (result.warning !== undefined) this.logged.warn(result.warning);
     if (this.applyIdentity(result.identity)) accepted();
   }
 

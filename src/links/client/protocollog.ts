@@ -27,6 +27,10 @@ export class ProtocolLog {
     this.link.host.log.error(`${this.label()} - ${text}`);
   }
 
+  warn(text: string): void {
+    this.link.host.log.warn(`${this.label()} - ${text}`);
+  }
+
   debug(text: string): void {
     if (this.link.host.log.debugOn) this.link.host.log.debug(`${this.label()} - ${text}`);
   }
