@@ -13,10 +13,11 @@ a { color: var(--blue); text-decoration: none; }
 a:hover { text-decoration: underline; }
 a:focus-visible { outline: 2px solid var(--blue); outline-offset: 2px; border-radius: 4px; }
 .tiles { display: grid; gap: .7rem; margin: 0 0 .7rem; grid-template-columns: repeat(auto-fit, minmax(8.5rem, 1fr)); }
-.rates { grid-template-columns: repeat(auto-fit, minmax(12.5rem, 1fr)); }
-.tile { position: relative; overflow: hidden; padding: .7rem .85rem; background: var(--card); border: 1px solid var(--edge); border-radius: .6rem; }
+.rates { grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); }
+.tile { padding: .7rem .85rem; background: var(--card); border: 1px solid var(--edge); border-radius: .6rem; }
 dt { color: var(--dim); font-size: .82rem; }
 dd { margin: 0; font-size: 1.35rem; font-weight: 600; font-variant-numeric: tabular-nums; white-space: nowrap; }
+@media (max-width: 30rem) { dd { font-size: 1.15rem; } }
 .warn { color: var(--bad); }
 svg { display: block; width: 100%; height: 2rem; margin-top: .35rem; }
 .line { fill: none; stroke: var(--blue); stroke-width: 1.5; vector-effect: non-scaling-stroke; }
@@ -34,7 +35,8 @@ footer { margin-top: 1.2rem; }
 export const PAGE_SCRIPT = `
 "use strict";
 (() => {
-  const KEPT = 120;
+  const KEPT = 61;
+  const WIDTH = 120;
   const at = (id) => document.getElementById(id);
   const number = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
   const scaled = (value, base, units) => {
@@ -51,14 +53,17 @@ export const PAGE_SCRIPT = `
   const draw = (id) => {
     const values = history[id];
     const top = Math.max(1, ...values);
-    const points = values.map((value, i) => (KEPT - values.length + 1 + i).toFixed(1) + " " + (30 - (value / top) * 27).toFixed(1));
+    const step = WIDTH / (KEPT - 1);
+    const left = WIDTH - (values.length - 1) * step;
+    const points = values.map((value, i) => (left + i * step).toFixed(1) + " " + (30 - (value / top) * 27).toFixed(1));
     const line = points.length === 0 ? "" : "M" + points.join("L");
     const svg = at(id + "-line");
     svg.querySelector(".line").setAttribute("d", line);
-    svg.querySelector(".area").setAttribute("d", line === "" ? "" : line + "L" + KEPT + " 32L" + (KEPT - values.length + 1) + " 32Z");
+    svg.querySelector(".area").setAttribute("d", line === "" ? "" : line + "L" + WIDTH + " 32L" + left.toFixed(1) + " 32Z");
   };
   const show = (varz) => {
-    at("state").textContent = "up " + varz.uptime;
+    at("uptime").textContent = "up " + varz.uptime;
+    at("total").textContent = count(varz.total_connections);
     at("connections").textContent = number.format(varz.connections);
     at("subscriptions").textContent = number.format(varz.subscriptions);
     at("slow").textContent = number.format(varz.slow_consumers);
@@ -86,10 +91,10 @@ export const PAGE_SCRIPT = `
       const answer = await fetch(document.body.dataset.varz, { cache: "no-store" });
       if (!answer.ok) throw new Error("status " + answer.status);
       show(await answer.json());
-      at("state").className = "";
+      at("problem").textContent = "";
     } catch {
-      at("state").textContent = "no answer from the server";
-      at("state").className = "warn";
+      at("uptime").textContent = "";
+      at("problem").textContent = "no answer from the server";
     }
   };
   const tick = () => { poll().finally(() => setTimeout(tick, 1000)); };

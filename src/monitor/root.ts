@@ -27,13 +27,14 @@ const HELP = "https://docs.nats.io/running-a-nats-service/nats_admin/monitoring"
 /** Figures that are numbers now: id of the element, label. */
 const FIGURES = [
   ["connections", "Connections"],
+  ["total", "Accepted"],
   ["subscriptions", "Subscriptions"],
   ["slow", "Slow consumers"],
   ["mem", "Memory"],
   ["cpu", "CPU"],
 ] as const;
 
-/** Figures that are rates, with their last two minutes as a line. */
+/** Figures that are rates, with their last minute as a line. */
 const RATES = [
   ["in_msgs", "Messages in"],
   ["out_msgs", "Messages out"],
@@ -47,7 +48,7 @@ export function rootPage(source: MonitorSource): string {
   const name = escapeHtml(source.identity.name);
   const figures = FIGURES.map(([id, label]) => `<div class="tile"><dt>${label}</dt><dd id="${id}">–</dd></div>`).join("");
   const rates = RATES.map(
-    ([id, label]) => `<div class="tile"><dt>${label}</dt><dd id="${id}">–</dd><svg id="${id}-line" viewBox="0 0 120 32" preserveAspectRatio="none" aria-hidden="true"><path class="area"/><path class="line"/></svg></div>`,
+    ([id, label]) => `<div class="tile"><dt>${label}</dt><dd><span id="${id}">–</span><svg id="${id}-line" viewBox="0 0 120 32" preserveAspectRatio="none" aria-hidden="true"><path class="area"/><path class="line"/></svg></dd></div>`,
   ).join("");
   const links = LINKS.map(([path, label]) => `<li><a href=${base}/${path}>${label}<span class="endpoint"> /${path}</span></a></li>`).join("\n");
   return `<!doctype html>
@@ -63,7 +64,7 @@ export function rootPage(source: MonitorSource): string {
 <body data-varz="${escapeHtml(`${base}/varz`)}">
 <header>
 <h1>${name}</h1>
-<p><a href=${PROJECT} class='version'>v${VERSION}</a> <span id="state" role="status">connecting</span></p>
+<p><a href=${PROJECT} class='version'>v${VERSION}</a> <span id="uptime"></span> <span id="problem" class="warn" role="alert"></span></p>
 </header>
 <main>
 <section aria-label="Traffic"><dl class="tiles rates">${rates}</dl></section>

@@ -198,6 +198,7 @@ export class Server implements LinkHost, MonitorSource {
     this.authenticator = authenticator;
     this.configLoadedAtNs = this.clock.nowNs();
     this.accounts.update(options, "");
+    this.#monitor?.replaceTls(options.tls);
   }
 
   /** Opens the listeners. Throws `FatalError`. */
