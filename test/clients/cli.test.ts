@@ -134,7 +134,7 @@ const scenarios: readonly Scenario[] = [
   { name: "rtt", run: async (session) => [await session.nats("rtt")], expected: [{ code: 0, text: /:\d+: [\d.]+(?:µs|ms)/ }] },
   {
     name: "user and password",
-    config: () => "authorization { users: [ { user: alice, password: wonderland }, { user: bob, password: builder, permissions: { publish: { deny: "secret" } } } ] }",
+    config: () => "authorization { users: [ { user: alice, password: wonderland }, { user: bob, password: builder, permissions: { publish: { deny: secret } } } ] }",
     run: async (session) => [
       await session.nats("--user", "alice", "--password", "wonderland", "pub", "x", "y"),
       await session.nats("--user", "alice", "--password", "guess", "pub", "x", "y"),
