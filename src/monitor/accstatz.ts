@@ -57,7 +57,7 @@ function trafficByAccount({ accounts, connections }: MonitorSource): ReadonlyMap
   for (const account of accounts.byName.values()) sums.set(account, { ...account.pastTraffic });
   for (const link of connections.live.values()) {
     const sum = sums.get(link.account) ?? noTraffic();
-    const { inMsgs, inBytes, outMsgs, outBytes } = link.accountTraffic;
+    const { inMsgs, inBytes, outMsgs, outBytes } = link.traffic.present;
     sums.set(link.account, { inMsgs: sum.inMsgs + inMsgs, inBytes: sum.inBytes + inBytes, outMsgs: sum.outMsgs + outMsgs, outBytes: sum.outBytes + outBytes });
   }
   return sums;

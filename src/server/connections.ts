@@ -45,7 +45,7 @@ export class Connections {
     if (!this.live.delete(link.id)) return;
     this.#blocked.delete(link);
     addTraffic(this.#past, link);
-    addTraffic(link.account.pastTraffic, link.accountTraffic);
+    addTraffic(link.account.pastTraffic, link.traffic.present);
     if (link.identity !== undefined) link.account.clientConnections--;
     this.#closed.add(link);
   }

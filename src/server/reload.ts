@@ -101,7 +101,7 @@ function recheckConnections(server: Server, previous: Options): void {
     const old = before.get(identity.user);
     const user = now.get(identity.user);
     if (old !== undefined && (user === undefined || user.account !== old.account)) link.close("Client Closed");
-    else if (old !== undefined && user !== undefined && credentials(old) === credentials(user)) link.updatePermissions(user.permissions);
-    else link.reauthenticate();
+    else if (old !== undefined && user !== undefined && credentials(old) === credentials(user)) link.admission.updatePermissions(user.permissions);
+    else link.admission.reauthenticate();
   }
 }

@@ -1,34 +1,36 @@
 /**
- * A client connection: operations in, deliveries out. The file is the life of the connection and its operations; encoding a delivery is in `encode.ts`,
- * pings in `heartbeat.ts`, waiting for slow consumers in `backpressure.ts`, logs in `protocollog.ts`, message tracing in `trace.ts`. How a connection gets here (PROXY header, TLS, WebSocket) is decided
- * by whoever accepted it, with `sendInitialInfo`, `adoptStream` and `begin`.
+ * A client connection: operations in, deliveries out. This file is its life, its hot path and the lines it is sent; what else belongs to it has a file of its
+ * own: letting it in (`admission.ts`), its subscriptions, the rare publish (`publish.ts`), encoding a delivery, pings (`heartbeat.ts`), waiting for slow
+ * consumers (`backpressure.ts`), logs, message tracing. How a connection gets here (PROXY header, TLS, WebSocket) is decided by whoever accepted it, with
+ * `sendInitialInfo`, `adoptStream` and `begin`.
  *
  * Spec: client protocol; the numbers in comments are its sections.
  */
 import type { Account } from "../../accounts/index.ts";
-import { type AuthResult, type Identity, Permissions } from "../../auth/index.ts";
-import type { ConnectionType, PermissionOptions } from "../../config/options.ts";
-import type { Stream, StreamError, StreamHandler, Timer, TlsState } from "../../platform/index.ts";
+import type { Identity, Permissions } from "../../auth/index.ts";
+import type { ConnectionType } from "../../config/options.ts";
+import type { Stream, StreamError, StreamHandler, TlsState } from "../../platform/index.ts";
 import type { CloseReason } from "../../protocol/closereason.ts";
 import { type ConnectOptions, defaultConnectOptions, parseConnect } from "../../protocol/connect.ts";
 import { encodeInfo, type ServerInfo } from "../../protocol/info.ts";
 import { FirstOperation, type OperationHandler, ParseError, Parser } from "../../protocol/parser.ts";
-import type { SubjectEntry } from "../../routing/interest.ts";
 import type { Message } from "../../routing/message.ts";
-import { isValidLiteralSubject, isValidSubject, tokenCount } from "../../routing/subject.ts";
-import { Delivery, type Subscriber, Subscription } from "../../routing/subscription.ts";
+import { Delivery, type Subscriber, type Subscription } from "../../routing/subscription.ts";
 import { fromByteString } from "../../util/bytes.ts";
-import { goQuote } from "../../util/quote.ts";
 import { distribute } from "../distribute.ts";
 import type { LinkHost } from "../host.ts";
 import { Outbound, type OutboundOwner } from "../outbound.ts";
+import { Admission, REFUSED } from "./admission.ts";
 import { Backpressure, stallThreshold } from "./backpressure.ts";
 import { encodeDelivery } from "./encode.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { redactConnect } from "./label.ts";
 import { noRespondersMessage } from "./noresponders.ts";
 import { ProtocolLog, quoteBytes } from "./protocollog.ts";
-import { destinationViolation, judgeTrace, mayBeTraced, type MessageTracer } from "./trace.ts";
+import { mayBeReserved, publishWithChecks, traceRefusedPayload } from "./publish.ts";
+import { ClientSubscriptions } from "./subscriptions.ts";
+import { mayBeTraced } from "./trace.ts";
+import { AccountTraffic } from "./traffic.ts";
 
 /** How long a closing connection may take to send its last bytes. */
 const CLOSE_FLUSH_MS = 100;
@@ -62,7 +64,9 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
   /** The first PONG was sent: from now on INFO may be sent at any time. */
   firstPongSent = false;
 
-  readonly subscriptions = new Map<string, Subscription>();
+  readonly subscriptions: ClientSubscriptions;
+  readonly traffic: AccountTraffic;
+  readonly admission: Admission;
   inMsgs = 0;
   inBytes = 0;
   outMsgs = 0;
@@ -77,7 +81,6 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
 
   #stream: Stream;
   readonly #parser: Parser;
-  #authTimer: Timer | undefined = undefined;
   #headers = false;
   /** Hot flags, refreshed when what they depend on changes. */
   #checksPublish = false;
@@ -85,8 +88,6 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
   #echo = true;
   #begun = false;
   #finishing = false;
-  /** SUB and UNSUB seen; with `inMsgs` this tells whether a read was activity (PING is not). */
-  #subscriptionChanges = 0;
   #registered = false;
 
   constructor(
@@ -106,6 +107,9 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
     this.heartbeat = new Heartbeat(this);
     this.backpressure = new Backpressure(this);
     this.logged = new ProtocolLog(this);
+    this.subscriptions = new ClientSubscriptions(this);
+    this.traffic = new AccountTraffic(this);
+    this.admission = new Admission(this);
     stream.handler = this;
   }
 
@@ -155,19 +159,10 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
     const authenticator = this.host.authenticator;
     if (authenticator.required(this.connectionType)) {
       this.#parser.expectConnect = true;
-      this.startAuthTimer();
+      this.admission.startTimer();
     }
     this.heartbeat.start();
     if (initial !== undefined && initial.length > 0) this.onData(initial);
-  }
-
-  startAuthTimer(): void {
-    const timeoutMs = this.host.authenticator.timeoutMs(this.connectionType);
-    this.#authTimer = this.host.clock.after(timeoutMs, () => {
-      if (this.connectReceived) return;
-      this.logged.error("Authentication Timeout");
-      this.closeWithError("Authentication Timeout", "Authentication Timeout");
-    });
   }
 
   /** Refuses the connection when there are too many; the client has seen INFO by then. */
@@ -184,7 +179,7 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
     return this.#effectiveMaxPayload();
   }
 
-  /** New limits hold at once; the rest of a reload is told by `applyIdentity`. */
+  /** New limits hold at once. */
   refreshSettings(): void {
     const settings = this.host.settings;
     this.#parser.maxControlLine = settings.maxControlLine;
@@ -235,13 +230,10 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
     this.closedAtNs = this.host.clock.nowNs();
     this.pendingAtClose = this.outbound.pending;
     this.#parser.stopped = true;
-    this.#authTimer?.cancel();
+    this.admission.stopTimer();
     this.heartbeat.stop();
     this.backpressure.stop();
-    for (const subscription of this.subscriptions.values()) {
-      subscription.closed = true;
-      this.account.interest.remove(subscription);
-    }
+    this.subscriptions.leave();
     this.logged.debug(`Client connection closed: ${reason}`);
     if (this.#registered) this.host.onLinkClosed(this);
     return true;
@@ -251,9 +243,10 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
 
   onData(bytes: Buffer): void {
     if (this.isClosed || !this.#begun) return;
-    const before = this.inMsgs + this.#subscriptionChanges;
+    // Messages, SUB and UNSUB are activity, PING is not.
+    const before = this.inMsgs + this.subscriptions.changes;
     const error = this.#parser.parse(bytes);
-    if (this.inMsgs + this.#subscriptionChanges !== before) this.lastActivityMs = this.host.clock.nowMs();
+    if (this.inMsgs + this.subscriptions.changes !== before) this.lastActivityMs = this.host.clock.nowMs();
     this.#afterParsing(error);
   }
 
@@ -279,6 +272,17 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
     this.#stream.pause();
   }
 
+  /** Nothing more is parsed or read until `resumeParsing`. */
+  suspendParsing(): void {
+    this.#parser.suspended = true;
+    this.#stream.pause();
+  }
+
+  resumeParsing(): void {
+    this.#stream.resume();
+    this.#afterParsing(this.#parser.resume());
+  }
+
   /** Goes on reading, unless something else still waits. */
   resumeReading(): void {
     if (!this.isClosed && !this.#parser.suspended) this.#stream.resume();
@@ -295,7 +299,7 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
         this.logged.error("maximum control line exceeded");
         return this.closeWithError("maximum control line exceeded", "Maximum Control Line Exceeded");
       case ParseError.PayloadExceeded:
-        if (this.#parser.refusedWithHeaders) this.#traceRefusedPayload(this.host.message);
+        if (this.#parser.refusedWithHeaders) traceRefusedPayload(this, this.host.message);
         this.logged.error(`maximum payload exceeded: ${this.#parser.refusedSize} vs ${this.#parser.maxPayload}`);
         return this.closeWithError("Maximum Payload Violation", "Maximum Message Payload Exceeded");
       case ParseError.UnknownOperation:
@@ -312,11 +316,11 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
   onFirstOperation(firstByte: number): FirstOperation {
     if ((firstByte | 0x20) === 0x63) return FirstOperation.Go;
     if (!this.host.authenticator.allowsImplicitLogin(this.connectionType)) {
-      this.#refuse({ ok: false, reason: "Authentication Failure", who: "", detail: "" });
+      this.admission.refuse(REFUSED);
       return FirstOperation.Refuse;
     }
     this.#connectArrived();
-    this.#authenticate(() => undefined);
+    this.admission.authenticate(() => undefined);
     if (this.isClosed) return FirstOperation.Refuse;
     return this.#parser.suspended ? FirstOperation.Wait : FirstOperation.Go;
   }
@@ -325,136 +329,32 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
     if (this.traced) this.logged.trace("<<-", `CONNECT ${redactConnect(json.toString("utf8"))}`);
     const options = parseConnect(json, this.connect);
     if (options === undefined) return this.close("Protocol Violation");
-    if (this.connectReceived) this.#dropSubscriptions();
+    if (this.connectReceived) this.subscriptions.dropAll();
     this.connect = this.cookies === undefined ? options : withCookies(options, this.cookies);
     this.logged.forgetLabel();
     this.#connectArrived();
-    this.#authenticate(() => this.#acceptConnect());
+    this.admission.authenticate(() => this.#acceptConnect());
   }
 
   #connectArrived(): void {
     this.connectReceived = true;
     this.#parser.expectConnect = false;
-    this.#authTimer?.cancel();
-    this.#authTimer = undefined;
+    this.admission.stopTimer();
   }
 
-  /** Runs `accepted` when the presented credentials are good; else closes. Parsing waits for a slow comparison. */
-  #authenticate(accepted: () => void): void {
-    const request = { connectionType: this.connectionType, connect: this.connect, nonce: this.nonce, tls: this.tls };
-    const result = this.host.authenticator.authenticate(request);
-    if (!(result instanceof Promise)) return this.#conclude(result, accepted);
-    this.#parser.suspended = true;
-    this.#stream.pause();
-    void result.then((late) => {
-      if (this.isClosed) return;
-      this.#conclude(late, accepted);
-      if (this.isClosed) return;
-      this.#stream.resume();
-      this.#afterParsing(this.#parser.resume());
-    });
-  }
-
-  #conclude(result: AuthResult, accepted: () => void): void {
-    if (!result.ok) return this.#refuse(result);
-    if (result.warning !== undefined) this.logged.warn(result.warning);
-    if (this.applyIdentity(result.identity)) accepted();
-  }
-
-  #refuse(result: Extract<AuthResult, { ok: false }>): void {
-    if (result.detail !== "") this.logged.debug(result.detail);
-    this.logged.error(`authentication error${result.who}`);
-    this.closeWithError("Authorization Violation", result.reason);
-  }
-
-  /** Binds the connection to an account with its permissions and limits. False when that closed it. */
-  applyIdentity(identity: Identity): boolean {
-    const account = this.host.account(identity.account);
-    if (account === undefined) {
-      this.sendError("Failed Account Registration");
-      this.closeWithError("Authorization Violation", "Missing Account");
-      return false;
-    }
-    if (account !== this.account || this.identity === undefined) {
-      const limit = account.limits.maxConnections;
-      if (limit >= 0 && account.clientConnections >= limit) {
-        this.logged.error("maximum account active connections exceeded");
-        this.closeWithError("maximum account active connections exceeded", "Maximum Account Connections Exceeded");
-        return false;
-      }
-      this.#moveTo(account);
-    }
+  /** Takes on who the client is and what it may do. */
+  bind(identity: Identity, permissions: Permissions | null): void {
     this.identity = identity;
+    this.permissions = permissions;
+    this.#checksPublish = permissions !== null;
+    if (permissions !== null) this.subscriptions.announceTo(permissions);
     this.logged.forgetLabel();
-    this.permissions = identity.permissions === undefined ? null : new Permissions(identity.permissions, () => this.host.clock.monotonicMs());
-    this.#checksPublish = this.permissions !== null;
-    for (const subscription of this.subscriptions.values()) this.permissions?.noteSubscription(subscription.subject, subscription.queue);
     this.refreshSettings();
-    if (this.#subscriptionLimit() >= 0 && this.subscriptions.size >= this.#subscriptionLimit() && this.#subscriptionLimit() === 0) this.#closeOverSubscribed();
-    return true;
-  }
-
-  #moveTo(account: Account): void {
-    if (this.identity !== undefined) this.#settleTraffic();
-    this.account = account;
-    account.clientConnections++;
-  }
-
-  /** Hands what was counted so far to the account that is being left. */
-  #settleTraffic(): void {
-    const past = this.account.pastTraffic;
-    past.inMsgs += this.inMsgs - this.#settled.inMsgs;
-    past.inBytes += this.inBytes - this.#settled.inBytes;
-    past.outMsgs += this.outMsgs - this.#settled.outMsgs;
-    past.outBytes += this.outBytes - this.#settled.outBytes;
-    this.#settled = { inMsgs: this.inMsgs, inBytes: this.inBytes, outMsgs: this.outMsgs, outBytes: this.outBytes };
-    this.account.clientConnections--;
-  }
-  #settled = { inMsgs: 0, inBytes: 0, outMsgs: 0, outBytes: 0 };
-
-  /** Traffic of this connection since it is bound to its present account. */
-  get accountTraffic(): { inMsgs: number; inBytes: number; outMsgs: number; outBytes: number } {
-    const settled = this.#settled;
-    return { inMsgs: this.inMsgs - settled.inMsgs, inBytes: this.inBytes - settled.inBytes, outMsgs: this.outMsgs - settled.outMsgs, outBytes: this.outBytes - settled.outBytes };
-  }
-
-  /** After a reload: the stored CONNECT is judged again. */
-  reauthenticate(): void {
-    const request = { connectionType: this.connectionType, connect: this.connect, nonce: this.nonce, tls: this.tls };
-    const conclude = (result: AuthResult): void => {
-      if (this.isClosed) return;
-      if (!result.ok) return this.#refuse(result);
-      if (this.applyIdentity(result.identity)) this.#dropDeniedSubscriptions();
-    };
-    const result = this.host.authenticator.authenticate(request);
-    if (result instanceof Promise) void result.then(conclude);
-    else conclude(result);
-  }
-
-  /** After a reload: the same user, perhaps with other permissions. */
-  updatePermissions(permissions: PermissionOptions | undefined): void {
-    if (this.identity !== undefined && this.applyIdentity({ ...this.identity, permissions })) this.#dropDeniedSubscriptions();
-  }
-
-  #dropDeniedSubscriptions(): void {
-    for (const subscription of [...this.subscriptions.values()]) {
-      const { subject, queue, sid } = subscription;
-      if (this.permissions === null || this.permissions.canSubscribe(subject, queue)) continue;
-      const what = `${quoteBytes(subject)}${queue === "" ? "" : ` using queue ${quoteBytes(queue)}`} (sid ${quoteBytes(sid)})`;
-      this.sendError(`Permissions Violation for Subscription to ${what}`);
-      this.logged.info(`Removed sub ${what} for User ${goQuote(this.identity?.user ?? "")} - not authorized`);
-      this.removeSubscription(subscription);
-    }
-  }
-
-  #closeOverSubscribed(): void {
-    this.sendError("maximum subscriptions exceeded");
-    this.host.clock.after(20, () => this.close("Maximum Subscriptions Exceeded"));
   }
 
   #acceptConnect(): void {
     const options = this.connect;
-    if (options.account !== "" || options.new_account) return this.#refuse({ ok: false, reason: "Authentication Failure", who: "", detail: "" });
+    if (options.account !== "" || options.new_account) return this.admission.refuse(REFUSED);
     if (options.protocol !== 0 && options.protocol !== 1) return this.closeWithError("invalid client protocol", "Bad Client Protocol Version");
     this.#headers = options.headers && this.host.settings.headers;
     this.#parser.headers = this.#headers;
@@ -462,7 +362,7 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
     this.#verbose = options.verbose;
     this.#echo = options.echo;
     this.heartbeat.connected();
-    if (this.#verbose) this.#sendOk();
+    this.acknowledge();
   }
 
   onPing(): void {
@@ -503,50 +403,8 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
 
   onSubscribe(subject: string, queue: string, sid: string): void {
     if (this.traced) this.logged.trace("<<-", queue === "" ? `SUB ${subject} ${sid}` : `SUB ${subject} ${queue} ${sid}`);
-    this.#subscriptionChanges++;
     this.heartbeat.heard();
-    if (!this.#maySubscribe(subject, queue, sid)) return;
-    if (!this.subscriptions.has(sid)) {
-      const subscription = new Subscription(this, subject, queue, sid);
-      this.subscriptions.set(sid, subscription);
-      this.permissions?.noteSubscription(subject, queue);
-      this.account.interest.insert(subscription);
-    }
-    if (this.#verbose) this.#sendOk();
-  }
-
-  /** The checks of 5.4, in their order. */
-  #maySubscribe(subject: string, queue: string, sid: string): boolean {
-    if (queue === "_sys_" || this.permissions?.canSubscribe(subject, queue) === false) {
-      const inQueue = queue === "" ? "" : ` using queue ${quoteBytes(queue)}`;
-      this.logged.error(`Subscription Violation - Subject ${quoteBytes(subject)}${queue === "" ? "" : `, Queue: ${quoteBytes(queue)}`}, SID ${fromByteString(sid)}`);
-      this.sendError(`Permissions Violation for Subscription to ${quoteBytes(subject)}${inQueue}`);
-      return false;
-    }
-    const maxTokens = this.host.settings.maxSubscriptionTokens;
-    if (maxTokens > 0 && tokenCount(subject) > maxTokens) {
-      this.sendError(`Permissions Violation for Subscription to ${quoteBytes(subject)}, too many tokens`);
-      return false;
-    }
-    const limit = this.#subscriptionLimit();
-    if (limit >= 0 && this.subscriptions.size >= limit) {
-      this.logged.error("maximum subscriptions exceeded");
-      this.sendError("maximum subscriptions exceeded");
-      return false;
-    }
-    if (!isValidSubject(subject)) {
-      this.sendError("Invalid Subject");
-      return false;
-    }
-    return true;
-  }
-
-  /** Smallest of the server's and the account's limit; negative means none. */
-  #subscriptionLimit(): number {
-    const server = this.host.settings.maxSubscriptions;
-    const account = this.account.limits.maxSubscriptions;
-    if (server <= 0) return account;
-    return account < 0 ? server : Math.min(server, account);
+    this.subscriptions.subscribe(subject, queue, sid);
   }
 
   #effectiveMaxPayload(): number {
@@ -558,26 +416,8 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
 
   onUnsubscribe(sid: string, max: number): void {
     if (this.traced) this.logged.trace("<<-", max === 0 ? `UNSUB ${sid}` : `UNSUB ${sid} ${max}`);
-    this.#subscriptionChanges++;
     this.heartbeat.heard();
-    const subscription = this.subscriptions.get(sid);
-    if (subscription !== undefined) {
-      if (max > subscription.delivered) subscription.max = max;
-      else this.removeSubscription(subscription);
-    }
-    if (this.#verbose) this.#sendOk();
-  }
-
-  removeSubscription(subscription: Subscription): void {
-    if (subscription.closed) return;
-    subscription.closed = true;
-    this.subscriptions.delete(subscription.sid);
-    this.account.interest.remove(subscription);
-    if (this.traced) this.logged.trace("<->", `DELSUB ${subscription.sid}`);
-  }
-
-  #dropSubscriptions(): void {
-    for (const subscription of [...this.subscriptions.values()]) this.removeSubscription(subscription);
+    this.subscriptions.unsubscribe(sid, max);
   }
 
   onPublish(message: Message, subjectHash: number): void {
@@ -595,65 +435,16 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
       this.connect.pedantic ||
       (message.headerLength > 0 && mayBeTraced(message, account))
     ) {
-      return this.#publishWithChecks(message, entry);
+      return publishWithChecks(this, message, entry);
     }
-    if (this.#verbose) this.#sendOk();
+    this.acknowledge();
     const taken = distribute(entry.result, message, entry.subject, entry.bytes, this);
-    if (taken === 0 && this.connect.no_responders && message.replyStart !== message.replyEnd) this.#sendNoResponders(message, entry.subject);
+    if (taken === 0) this.tellNoResponders(message, entry.subject);
   }
 
-  /** A publish that something rare applies to, in the order of 5.6. */
-  #publishWithChecks(message: Message, published: SubjectEntry): void {
-    const account = this.account;
-    let entry = published;
-    let tracer: MessageTracer | undefined;
-    if (message.headerLength > 0 && mayBeTraced(message, account)) {
-      const verdict = judgeTrace(this, message, (subject) => this.permissions?.canPublish(subject) !== false);
-      if (verdict.kind === "dropped") return;
-      if (verdict.kind === "refused") return this.sendError(destinationViolation(verdict.destination));
-      if (verdict.kind === "replaced") message = verdict.message;
-      if (verdict.kind === "traced") tracer = verdict.tracer;
-    }
-    if (account.mapper !== undefined && isValidLiteralSubject(entry.subject)) {
-      const mapped = account.mapper.map(entry.subject);
-      if (mapped !== entry.subject) {
-        if (this.traced) this.logged.trace("<<-", `MAPPING ${entry.subject} -> ${mapped ?? ""}`);
-        tracer?.mapped(mapped ?? "");
-        entry = account.interest.findSubject(mapped ?? "");
-      }
-    }
-    const violation = this.#publishViolation(entry.subject, message.reply());
-    if (violation !== undefined) {
-      this.logged.error(violation.log);
-      this.sendError(violation.text);
-      tracer?.refused(violation.text);
-      return;
-    }
-    if (this.connect.pedantic && !isValidLiteralSubject(entry.subject)) this.sendError("Invalid Publish Subject");
-    if (this.#verbose) this.#sendOk();
-    const taken = tracer === undefined ? distribute(entry.result, message, entry.subject, entry.bytes, this) : tracer.distribute(entry, message);
-    if (taken === 0 && this.connect.no_responders && message.replyStart !== message.replyEnd) this.#sendNoResponders(message, entry.subject);
-    tracer?.finish();
-  }
-
-  /** A publish that is too large is still reported to whoever traces it. */
-  #traceRefusedPayload(message: Message): void {
-    if (!mayBeTraced(message, this.account)) return;
-    const verdict = judgeTrace(this, message, (subject) => this.permissions?.canPublish(subject) !== false);
-    if (verdict.kind === "traced") verdict.tracer.refused("maximum payload exceeded");
-  }
-
-  /** Why this connection may not publish to `subject` asking for answers on `reply`; undefined when it may. */
-  #publishViolation(subject: string, reply: string): { readonly text: string; readonly log: string } | undefined {
-    const reserved = subject.startsWith("_GR_.") || (subject.startsWith("$NRG.") && !this.account.isSystem);
-    if (reserved || this.permissions?.canPublish(subject) === false) {
-      return { text: `Permissions Violation for Publish to ${quoteBytes(subject)}`, log: `Publish Violation - Subject ${quoteBytes(subject)}` };
-    }
-    if (reply === "" || !isReservedReply(reply)) return undefined;
-    return { text: `Permissions Violation for Publish with Reply of ${quoteBytes(reply)}`, log: `Publish Violation - Reply ${quoteBytes(reply)}` };
-  }
-
-  #sendNoResponders(message: Message, subject: string): void {
+  /** Nobody took a message: its publisher is told, if it asked for that and listens on the reply subject. */
+  tellNoResponders(message: Message, subject: string): void {
+    if (!this.connect.no_responders || message.replyStart === message.replyEnd) return;
     const reply = message.reply();
     const own = this.account.interest.match(reply).plain.find((subscription) => subscription.owner === this);
     if (own === undefined) return;
@@ -696,7 +487,7 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
     this.outMsgs++;
     this.outBytes += bytes;
     if (this.traced) this.logged.traceDelivery(subscription, message, subject);
-    if (subscription.max > 0 && subscription.delivered >= subscription.max) this.removeSubscription(subscription);
+    if (subscription.max > 0 && subscription.delivered >= subscription.max) this.subscriptions.remove(subscription);
     return Delivery.Delivered;
   }
 
@@ -719,8 +510,9 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
     this.send(`-ERR '${text}'\r\n`);
   }
 
-  #sendOk(): void {
-    this.send("+OK\r\n");
+  /** +OK, to a client that wants it. */
+  acknowledge(): void {
+    if (this.#verbose) this.send("+OK\r\n");
   }
 
   /** Tells a client that understands it what changed. */
@@ -751,17 +543,6 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
     const { failedAt, failedText } = this.#parser;
     this.logged.error(`Client parser ERROR, state=0, i=${failedAt}: proto='${quoteBytes(failedText)}...'`);
   }
-}
-
-/** Whether a subject begins like `_GR_.`, `_R_.`, `$NRG.` or `$JS.ACK.`: two bytes, so that inboxes are told apart at once. */
-function mayBeReserved(buffer: Buffer, at: number): boolean {
-  const first = buffer[at];
-  const second = buffer[at + 1];
-  return (first === 95 && (second === 71 || second === 82)) || (first === 36 && (second === 78 || second === 74));
-}
-
-function isReservedReply(reply: string): boolean {
-  return reply.startsWith("_R_.") || reply.startsWith("$JS.ACK.") || reply.startsWith("_GR_.");
 }
 
 function withCookies(options: ConnectOptions, cookies: Partial<ConnectOptions>): ConnectOptions {

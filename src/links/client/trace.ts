@@ -55,8 +55,8 @@ export function mayBeTraced(message: Message, account: Account): boolean {
   return false;
 }
 
-/** Decides what becomes of a message that `mayBeTraced`. `mayPublish` answers for the trace destination. */
-export function judgeTrace(link: ClientLink, message: Message, mayPublish: (subject: string) => boolean): TraceVerdict {
+/** Decides what becomes of a message that `mayBeTraced`. */
+export function judgeTrace(link: ClientLink, message: Message): TraceVerdict {
   const block = message.buffer.latin1Slice(message.bodyStart, message.bodyStart + message.headerLength);
   const headers = parseHeaders(block);
   const first = (key: string): string => headers.get(key)?.[0] ?? "";
@@ -73,7 +73,7 @@ export function judgeTrace(link: ClientLink, message: Message, mayPublish: (subj
   if (headers.has("Nats-Trace-Origin-Account")) return only ? DROPPED : { kind: "replaced", message: withDisabledTrace(message, block) };
   if (!isValidLiteralSubject(destination)) return only ? DROPPED : ORDINARY;
   const reserved = destination.startsWith("_GR_.") || (destination.startsWith("$NRG.") && !link.account.isSystem);
-  if (!external && (reserved || !mayPublish(destination))) return { kind: "refused", destination };
+  if (!external && (reserved || link.permissions?.canPublish(destination) === false)) return { kind: "refused", destination };
   return { kind: "traced", tracer: new MessageTracer(link, message, headers, destination, only) };
 }
 

@@ -1,0 +1,74 @@
+/**
+ * A client's publish that something rare applies to: permissions, a mapping, a reserved subject, pedantry, tracing. The usual publish never comes here
+ * (`ClientLink.onPublish`); this is the whole of it, in the order of section 5.6 of the client protocol.
+ */
+import type { SubjectEntry } from "../../routing/interest.ts";
+import type { Message } from "../../routing/message.ts";
+import { isValidLiteralSubject } from "../../routing/subject.ts";
+import { distribute } from "../distribute.ts";
+import type { ClientLink } from "./client.ts";
+import { quoteBytes } from "./protocollog.ts";
+import { destinationViolation, judgeTrace, mayBeTraced, type MessageTracer } from "./trace.ts";
+
+/** Whether a subject begins like `_GR_.`, `_R_.`, `$NRG.` or `$JS.ACK.`: two bytes, so that inboxes are told apart at once. */
+export function mayBeReserved(buffer: Buffer, at: number): boolean {
+  const first = buffer[at];
+  const second = buffer[at + 1];
+  return (first === 95 && (second === 71 || second === 82)) || (first === 36 && (second === 78 || second === 74));
+}
+
+/** Checks, maps and delivers a publish. `published` is the entry of its subject as published. */
+export function publishWithChecks(link: ClientLink, published: Message, entry: SubjectEntry): void {
+  const { account } = link;
+  let message = published;
+  let target = entry;
+  let tracer: MessageTracer | undefined;
+  if (message.headerLength > 0 && mayBeTraced(message, account)) {
+    const verdict = judgeTrace(link, message);
+    if (verdict.kind === "dropped") return;
+    if (verdict.kind === "refused") return link.sendError(destinationViolation(verdict.destination));
+    if (verdict.kind === "replaced") message = verdict.message;
+    if (verdict.kind === "traced") tracer = verdict.tracer;
+  }
+  if (account.mapper !== undefined && isValidLiteralSubject(target.subject)) {
+    const mapped = account.mapper.map(target.subject);
+    if (mapped !== target.subject) {
+      if (link.traced) link.logged.trace("<<-", `MAPPING ${target.subject} -> ${mapped ?? ""}`);
+      tracer?.mapped(mapped ?? "");
+      target = account.interest.findSubject(mapped ?? "");
+    }
+  }
+  const violation = publishViolation(link, target.subject, message.reply());
+  if (violation !== undefined) {
+    link.logged.error(violation.log);
+    link.sendError(violation.text);
+    tracer?.refused(violation.text);
+    return;
+  }
+  if (link.connect.pedantic && !isValidLiteralSubject(target.subject)) link.sendError("Invalid Publish Subject");
+  link.acknowledge();
+  const taken = tracer === undefined ? distribute(target.result, message, target.subject, target.bytes, link) : tracer.distribute(target, message);
+  if (taken === 0) link.tellNoResponders(message, target.subject);
+  tracer?.finish();
+}
+
+/** A publish that is too large is still reported to whoever traces it. */
+export function traceRefusedPayload(link: ClientLink, message: Message): void {
+  if (!mayBeTraced(message, link.account)) return;
+  const verdict = judgeTrace(link, message);
+  if (verdict.kind === "traced") verdict.tracer.refused("maximum payload exceeded");
+}
+
+/** Why `link` may not publish to `subject` asking for answers on `reply`; undefined when it may. */
+function publishViolation(link: ClientLink, subject: string, reply: string): { readonly text: string; readonly log: string } | undefined {
+  const reserved = subject.startsWith("_GR_.") || (subject.startsWith("$NRG.") && !link.account.isSystem);
+  if (reserved || link.permissions?.canPublish(subject) === false) {
+    return { text: `Permissions Violation for Publish to ${quoteBytes(subject)}`, log: `Publish Violation - Subject ${quoteBytes(subject)}` };
+  }
+  if (!isReservedReply(reply)) return undefined;
+  return { text: `Permissions Violation for Publish with Reply of ${quoteBytes(reply)}`, log: `Publish Violation - Reply ${quoteBytes(reply)}` };
+}
+
+function isReservedReply(reply: string): boolean {
+  return reply.startsWith("_R_.") || reply.startsWith("$JS.ACK.") || reply.startsWith("_GR_.");
+}

@@ -1,0 +1,34 @@
+/** How the traffic of a connection is divided among accounts: a second CONNECT may bind it to another, and what was counted before stays with the first. */
+import { type Account, noTraffic, type Traffic } from "../../accounts/index.ts";
+import type { ClientLink } from "./client.ts";
+
+export class AccountTraffic {
+  /** What accounts that were left have been given. */
+  #settled: Traffic = noTraffic();
+
+  constructor(private readonly link: ClientLink) {}
+
+  /** Traffic since the connection is bound to its present account. */
+  get present(): Traffic {
+    const { link } = this;
+    const settled = this.#settled;
+    return { inMsgs: link.inMsgs - settled.inMsgs, inBytes: link.inBytes - settled.inBytes, outMsgs: link.outMsgs - settled.outMsgs, outBytes: link.outBytes - settled.outBytes };
+  }
+
+  /** Binds the connection to `account`; `wasBound`: it leaves another one, with which its traffic stays. */
+  moveTo(account: Account, wasBound: boolean): void {
+    const { link } = this;
+    if (wasBound) {
+      const { present } = this;
+      const past = link.account.pastTraffic;
+      past.inMsgs += present.inMsgs;
+      past.inBytes += present.inBytes;
+      past.outMsgs += present.outMsgs;
+      past.outBytes += present.outBytes;
+      this.#settled = { inMsgs: link.inMsgs, inBytes: link.inBytes, outMsgs: link.outMsgs, outBytes: link.outBytes };
+      link.account.clientConnections--;
+    }
+    link.account = account;
+    account.clientConnections++;
+  }
+}
