@@ -7,6 +7,8 @@ import { type SimServer, Simulation } from "./simulation.ts";
 const LIMITS = 'max_payload: 10000, max_pending: 100000, ping_interval: "1h"';
 const BUFFER = 20_000;
 const NARROW = { ...PERFECT, bufferBytes: BUFFER };
+/** Some 20 bytes per microsecond, so that a reader can stop in the middle. */
+const GRADUAL = { bufferBytes: BUFFER, delayMaxMs: 0.1, pieceMax: 2000 };
 
 interface Pair {
   readonly simulation: Simulation;
@@ -18,10 +20,10 @@ interface Pair {
 }
 
 /** A producer, and a consumer of `a` that has stopped reading; the network holds `BUFFER` bytes for it. */
-async function pair(config: string, seed = 1): Promise<Pair> {
-  const simulation = new Simulation(seed);
+async function pair(config: string, conditions = NARROW): Promise<Pair> {
+  const simulation = new Simulation();
   const server = simulation.start(`${LIMITS}\n${config}`);
-  const consumer = await server.client({}, NARROW);
+  const consumer = await server.client({}, conditions);
   consumer.send("SUB a 1\r\n");
   await simulation.settle();
   consumer.pause();
@@ -29,6 +31,7 @@ async function pair(config: string, seed = 1): Promise<Pair> {
   const publish = async (bytes: number): Promise<void> => {
     producer.publish("a", "x".repeat(bytes));
     await simulation.settle();
+    if (isHeldBack(producer)) await simulation.advance(10);
   };
   return { simulation, server, producer, consumer, publish };
 }
@@ -113,7 +116,7 @@ describe("write_deadline", () => {
 
   for (const policy of ["default", "close", "retry"]) {
     test(`never cuts a consumer that is slow but keeps up within it (write_timeout: ${policy})`, async () => {
-      const { server, simulation, producer, consumer } = await pair(`write_deadline: 1s, write_timeout: ${policy}`);
+      const { server, simulation, producer, consumer } = await pair(`write_deadline: 1s, write_timeout: ${policy}`, GRADUAL);
       // 40 KB more than the network holds are always pending; 8 KB come and go every 100 ms.
       for (let messages = 0; messages < 60; messages++) producer.publish("a", "x".repeat(1000));
       await simulation.settle();
@@ -134,7 +137,7 @@ describe("write_deadline", () => {
   test("with `close` cuts a consumer that moves too slowly", async () => {
     const simulation = new Simulation();
     const server = simulation.start(`${LIMITS}\nwrite_deadline: 1s, write_timeout: close`);
-    const consumer = await server.client({}, { ...NARROW, bufferBytes: 4000, pieceMax: 500 });
+    const consumer = await server.client({}, { ...GRADUAL, bufferBytes: 4000 });
     await trickleInto(simulation, server, consumer);
     expect(server.closeReasons).toEqual(["Slow Consumer (Write Deadline)"]);
   });
@@ -142,7 +145,7 @@ describe("write_deadline", () => {
   test("with `retry` keeps a consumer that moves at all, and cuts it when it stops", async () => {
     const simulation = new Simulation();
     const server = simulation.start(`${LIMITS}\nwrite_deadline: 1s, write_timeout: retry`);
-    const consumer = await server.client({}, { ...NARROW, bufferBytes: 4000, pieceMax: 500 });
+    const consumer = await server.client({}, { ...GRADUAL, bufferBytes: 4000 });
     await trickleInto(simulation, server, consumer);
     expect(server.closeReasons).toEqual([]);
     await simulation.advance(3000);
@@ -153,11 +156,11 @@ describe("write_deadline", () => {
 /** Reads until `count` more messages are there, or nothing comes; how many came. */
 async function readAtLeast(simulation: Simulation, consumer: SimClient, count: number): Promise<number> {
   const start = consumer.operationCount;
-  for (let tries = 0; tries < 200 && consumer.operationCount < start + count; tries++) await simulation.advance(0.05);
+  for (let tries = 0; tries < 400 && consumer.operationCount < start + count; tries++) await simulation.advance(0.05);
   return consumer.operationCount - start;
 }
 
-/** Gives `consumer` a long backlog, of which it reads a few kilobytes a second for 20 seconds; then it stops. */
+/** Gives `consumer` a long backlog, of which it reads a few kilobytes a second for 10 seconds; then it stops. */
 async function trickleInto(simulation: Simulation, server: SimServer, consumer: SimClient): Promise<void> {
   consumer.send("SUB a 1\r\n");
   await simulation.settle();
@@ -165,7 +168,7 @@ async function trickleInto(simulation: Simulation, server: SimServer, consumer: 
   const producer = await server.client();
   for (let messages = 0; messages < 90; messages++) producer.publish("a", "x".repeat(1000));
   await simulation.settle();
-  for (let round = 0; round < 40; round++) {
+  for (let round = 0; round < 20; round++) {
     consumer.resume();
     await readAtLeast(simulation, consumer, 2);
     consumer.pause();

@@ -17,10 +17,11 @@ export function stallThreshold(maxPending: number): number {
 export class Backpressure {
   /** A consumer met during the present read whose backlog is long. */
   #candidate: ClientLink | undefined = undefined;
-  #waits = false;
+  /** The consumer that this link waits for. */
+  #awaited: Backpressure | undefined = undefined;
   #timer: Timer | undefined = undefined;
   /** Producers that wait for this link. */
-  #producers: Backpressure[] | undefined = undefined;
+  #producers: Set<Backpressure> | undefined = undefined;
 
   constructor(private readonly link: ClientLink) {}
 
@@ -34,13 +35,13 @@ export class Backpressure {
     const consumer = this.#candidate;
     if (consumer === undefined) return;
     this.#candidate = undefined;
-    if (consumer.isClosed || this.link.isClosed || this.#waits) return;
+    if (consumer.isClosed || this.link.isClosed || this.#awaited !== undefined) return;
     const { host } = this.link;
     this.link.stalls++;
     host.stats.stalledClients++;
-    this.#waits = true;
+    this.#awaited = consumer.backpressure;
     this.link.pauseReading();
-    consumer.backpressure.#hold(this);
+    this.#awaited.#hold(this);
     this.#timer = host.clock.after(STALL_MS, () => this.#resume());
   }
 
@@ -55,17 +56,20 @@ export class Backpressure {
   /** The link is gone. */
   stop(): void {
     this.#timer?.cancel();
+    if (this.#awaited !== undefined) this.#awaited.#producers?.delete(this);
     this.release();
   }
 
   #hold(producer: Backpressure): void {
-    (this.#producers ??= []).push(producer);
+    (this.#producers ??= new Set()).add(producer);
     this.link.outbound.watchLowWater(stallThreshold(this.link.host.settings.maxPending));
   }
 
   #resume(): void {
-    if (!this.#waits) return;
-    this.#waits = false;
+    if (this.#awaited === undefined) return;
+    // A consumer that stays slow must neither gather us again and again nor wake us when we wait for another.
+    this.#awaited.#producers?.delete(this);
+    this.#awaited = undefined;
     this.#timer?.cancel();
     this.link.resumeReading();
   }

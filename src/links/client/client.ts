@@ -88,6 +88,7 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
   #echo = true;
   #begun = false;
   #finishing = false;
+  #flushTimer: Timer | undefined = undefined;
   #registered = false;
 
   constructor(
@@ -201,7 +202,7 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
     this.outbound.flush();
     if (this.outbound.pending === 0) return this.#finish();
     this.#finishing = true;
-    this.host.clock.after(CLOSE_FLUSH_MS, () => this.#drop());
+    this.#flushTimer = this.host.clock.after(CLOSE_FLUSH_MS, () => this.#drop());
   }
 
   /** Lets a WebSocket add its close frame behind the last bytes. */
@@ -213,12 +214,14 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
 
   #finish(): void {
     this.#finishing = false;
+    this.#flushTimer?.cancel();
     this.outbound.close();
     this.#stream.end();
   }
 
   #drop(): void {
     this.#finishing = false;
+    this.#flushTimer?.cancel();
     this.outbound.close();
     this.#stream.terminate();
   }
@@ -491,9 +494,12 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
     return Delivery.Delivered;
   }
 
+  /** Closes a client that does not read. One that never said who it is does not count as a consumer (client protocol, section 9.2). */
   slowConsumer(text: string, reason: CloseReason): void {
-    this.host.stats.slowConsumers++;
-    this.account.slowConsumers++;
+    if (this.connectReceived || !this.host.authenticator.required(this.connectionType)) {
+      this.host.stats.slowConsumers++;
+      this.account.slowConsumers++;
+    }
     this.logged.info(text);
     this.close(reason);
   }
