@@ -8,14 +8,10 @@
  */
 import type { Account } from "../../accounts/index.ts";
 import type { Identity, Permissions } from "../../auth/index.ts";
-import type { ConnectionType } from "../../config/options.ts";
-import type { Stream, StreamError, StreamHandler, TlsState } from "../../platform/index.ts";
-import type { CloseReason } from "../../protocol/closereason.ts";
-import { type ConnectOptions, defaultConnectOptions, parseConnect } from "../../protocol/connect.ts";
-import { encodeInfo, type ServerInfo } from "../../protocol/info.ts";
-import { FirstOperation, type OperationHandler, ParseError, Parser } from "../../protocol/parser.ts";
-import type { Message } from "../../routing/message.ts";
-import { Delivery, type Subscriber, type Subscription } from "../../routing/subscription.ts";
+import type { ConnectionType } from "../../config/index.ts";
+import type { Stream, StreamError, StreamHandler, Timer, TlsState } from "../../platform/index.ts";
+import { type CloseReason, type ConnectOptions, defaultConnectOptions, encodeInfo, FirstOperation, type OperationHandler, parseConnect, ParseError, Parser, type ServerInfo } from "../../protocol/index.ts";
+import { Delivery, type Message, type Subscriber, type Subscription } from "../../routing/index.ts";
 import { fromByteString } from "../../util/bytes.ts";
 import { distribute } from "../distribute.ts";
 import type { LinkHost } from "../host.ts";
