@@ -1,6 +1,6 @@
 /** The program: opens the machine's doors, puts the rooms together, and hands the rest to `cli/`. */
 import { run } from "./cli/run.ts";
-import { helpText, type LoadResult, loadOptions, parseCommand, tlsHelpText, validate } from "./config/index.ts";
+import { helpText, loadOptions, type LoadResult, parseCommand, tlsHelpText, validate } from "./config/index.ts";
 import { LogHub } from "./log/index.ts";
 import { SystemClock } from "./platform/bun/clock.ts";
 import { SystemDisk } from "./platform/bun/disk.ts";

@@ -1,9 +1,8 @@
 /**
  * An account: an isolated subject space with its own interest, subject mappings and limits. Two accounts never see each other's messages.
  */
-import type { AccountOptions } from "../config/options.ts";
-import { Interest } from "../routing/interest.ts";
-import type { SubjectMapper } from "../routing/mapping.ts";
+import type { AccountOptions } from "../config/index.ts";
+import { Interest, type SubjectMapper } from "../routing/index.ts";
 
 /** Account of everybody who is not put in another. */
 export const GLOBAL_ACCOUNT = "$G";

@@ -3,9 +3,9 @@
  * of the configuration. Spec: accounts and authentication, sections 1 and 2; the numbers in comments are steps of 1.5.
  */
 import { GLOBAL_ACCOUNT } from "../accounts/index.ts";
-import type { ConnectionType, Options, SimpleAuthOptions, TlsOptions, UserOptions } from "../config/options.ts";
+import type { ConnectionType, Options, SimpleAuthOptions, TlsOptions, UserOptions } from "../config/index.ts";
 import type { PasswordHash } from "../platform/index.ts";
-import type { CloseReason } from "../protocol/closereason.ts";
+import type { CloseReason } from "../protocol/index.ts";
 import { verifySignature } from "../util/nkeys.ts";
 import { goQuote } from "../util/quote.ts";
 import { certificateNames, matchCertificate } from "./certificate.ts";

@@ -3,3 +3,5 @@ export { ConfiguredAuthenticator, defaultTimeoutMs } from "./authenticator.ts";
 export { isBcrypt } from "./password.ts";
 export { Permissions } from "./permissions.ts";
 export type { Authenticator, AuthRequest, AuthResult, Identity } from "./types.ts";
+export { certificateNames } from "./certificate.ts";
+export { nameText } from "./distinguishedname.ts";

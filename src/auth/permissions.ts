@@ -2,8 +2,8 @@
  * What one connection may do: publish and subscribe lists, the delivery filter for denied subjects, and the memory of replies it was asked to send.
  * Verdicts on publish subjects are cached, since clients publish to few subjects many times. Spec: accounts and authentication, section 3.
  */
-import type { PermissionOptions, SubjectPermissionOptions } from "../config/options.ts";
-import { hasWildcard, isSubsetOf, subjectMatches, subjectsOverlap } from "../routing/subject.ts";
+import type { PermissionOptions, SubjectPermissionOptions } from "../config/index.ts";
+import { hasWildcard, isSubsetOf, subjectMatches, subjectsOverlap } from "../routing/index.ts";
 import { toByteString } from "../util/bytes.ts";
 
 /** Publish verdicts remembered per connection; when full the cache starts over. */

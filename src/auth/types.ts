@@ -1,10 +1,9 @@
 /**
  * The two questions of this folder, as types: who is this (`Authenticator`), and what may they do (`permissions.ts`).
  */
-import type { ConnectionType, PermissionOptions } from "../config/options.ts";
+import type { ConnectionType, PermissionOptions } from "../config/index.ts";
 import type { TlsState } from "../platform/index.ts";
-import type { CloseReason } from "../protocol/closereason.ts";
-import type { ConnectOptions } from "../protocol/connect.ts";
+import type { CloseReason, ConnectOptions } from "../protocol/index.ts";
 
 /** What a connection presents. */
 export interface AuthRequest {

@@ -3,8 +3,7 @@
  * come in as `Program`, so that all of it can be tested without a process.
  */
 import type { Command, Flags } from "../config/index.ts";
-import type { LogHub, LogSettings } from "../log/index.ts";
-import { LogOpenError, secondsStamp } from "../log/index.ts";
+import { type LogHub, LogOpenError, type LogSettings, secondsStamp } from "../log/index.ts";
 import type { Platform } from "../platform/index.ts";
 import { OWN_NAME, OWN_VERSION, VERSION } from "../util/version.ts";
 import { sendSignal } from "./signal-command.ts";

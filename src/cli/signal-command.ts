@@ -2,9 +2,7 @@
  * `--signal <command>[=<pid>]`: tells a running server to stop, reload, reopen its log or go into lame duck mode. The process is found by its pid, by a pid
  * file, by a prefix of its pid with `*`, or, when nothing is given, by being the only one of its name.
  */
-import { DiskError } from "../platform/disk.ts";
-import type { Disk } from "../platform/disk.ts";
-import type { System } from "../platform/system.ts";
+import { type Disk, DiskError, type System } from "../platform/index.ts";
 import { goQuote } from "../util/quote.ts";
 
 type SignalName = Parameters<System["kill"]>[1];

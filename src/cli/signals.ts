@@ -1,6 +1,6 @@
 /** What the operating system's signals make a running server do. */
 import type { Logger } from "../log/index.ts";
-import type { System } from "../platform/system.ts";
+import type { System } from "../platform/index.ts";
 
 /** The part of a server that signals reach. */
 export interface SignalledServer {

@@ -2,7 +2,7 @@
  * The command line: one table of flags, read by the rules of Go's flag syntax (one or two dashes, `=`, the first plain word ends the flags), and what
  * flags do to options. Flags win over the file, also when they switch something off.
  */
-import { DiskError, type Disk } from "../platform/index.ts";
+import { type Disk, DiskError } from "../platform/index.ts";
 import { goQuote } from "../util/quote.ts";
 import type { Options } from "./options.ts";
 import { DEFAULT_TLS } from "./schema/tls.ts";

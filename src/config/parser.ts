@@ -4,8 +4,7 @@
  *
  * Nesting (of values, and of includes) is bounded, so that no file can exhaust the stack.
  */
-import type { Disk } from "../platform/index.ts";
-import { DiskError } from "../platform/index.ts";
+import { type Disk, DiskError } from "../platform/index.ts";
 import { isLineEnd, Lexer, type Scalar } from "./lexer.ts";
 import { ConfigError, type MapValue, type Node, type Position, type Value } from "./values.ts";
 

@@ -2,8 +2,7 @@
  * Whether subjects, queue names and mapping destinations in a configuration are well formed. What a subject is and what a destination may be is decided in
  * `routing/`; this is the view of it that configuration needs: text in, a verdict out.
  */
-import { hasWildcard, isValidConfiguredSubject } from "../routing/subject.ts";
-import { SubjectTransform, TransformError } from "../routing/transform.ts";
+import { hasWildcard, isValidConfiguredSubject, SubjectTransform, TransformError } from "../routing/index.ts";
 
 /** A subject, wildcards allowed: no empty token, no white space, `>` only at the end. */
 export const isSubject = isValidConfiguredSubject;

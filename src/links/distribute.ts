@@ -2,9 +2,7 @@
  * A matched message to its takers: every plain subscription, and per queue group one member, drawn evenly; when that member cannot take it, the next in
  * the circle is tried.
  */
-import type { MatchResult } from "../routing/interest.ts";
-import type { Message } from "../routing/message.ts";
-import { Delivery, type Subscriber } from "../routing/subscription.ts";
+import { Delivery, type MatchResult, type Message, type Subscriber } from "../routing/index.ts";
 
 /** xorshift32: fast, and good enough to spread load evenly. Seeded once per process by `seedDistribution`. */
 let state = 0x9e3779b9;

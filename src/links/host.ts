@@ -3,11 +3,11 @@
  */
 import type { Account } from "../accounts/index.ts";
 import type { Authenticator } from "../auth/index.ts";
-import type { Logger } from "../log/logger.ts";
-import type { TlsOptions, WebsocketOptions } from "../config/options.ts";
+import type { Logger } from "../log/index.ts";
+import type { TlsOptions, WebsocketOptions } from "../config/index.ts";
 import type { Clock, Random, TlsServerContext } from "../platform/index.ts";
-import type { ServerInfo } from "../protocol/info.ts";
-import type { Message } from "../routing/message.ts";
+import type { ServerInfo } from "../protocol/index.ts";
+import type { Message } from "../routing/index.ts";
 import type { ClientLink } from "./client/client.ts";
 import type { HandshakeRateLimit } from "./ratelimit.ts";
 import type { Turn } from "./turn.ts";

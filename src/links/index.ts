@@ -6,3 +6,4 @@ export { seedDistribution } from "./distribute.ts";
 export { Turn } from "./turn.ts";
 export { pinViolation, publicKeyDigest } from "./pins.ts";
 export { HandshakeRateLimit } from "./ratelimit.ts";
+export { acceptClient } from "./client/accept.ts";

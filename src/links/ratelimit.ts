@@ -1,5 +1,5 @@
 /** How many TLS handshakes may start per second. The window opens with the first one after the last window's end. Spec: TLS, section 2.5. */
-import type { Logger } from "../log/logger.ts";
+import type { Logger } from "../log/index.ts";
 import type { Clock } from "../platform/index.ts";
 
 const WINDOW_MS = 1000;

@@ -5,10 +5,7 @@
  * Nothing that goes wrong here reaches the server. A file that cannot be renamed goes on growing, up to twice the limit before the next attempt. While no file
  * can be opened at all, lines go to standard error and each one tries the file again.
  */
-import type { Clock } from "../platform/clock.ts";
-import { DiskError } from "../platform/disk.ts";
-import type { AppendFile, Disk } from "../platform/disk.ts";
-import type { System } from "../platform/system.ts";
+import { type AppendFile, type Clock, type Disk, DiskError, type System } from "../platform/index.ts";
 import { goQuote } from "../util/quote.ts";
 import { splitPath, surplusBackups } from "./backups.ts";
 import type { Level } from "./level.ts";

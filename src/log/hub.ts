@@ -2,10 +2,7 @@
  * The server's one log. Everybody holds the hub as a `Logger`; where lines go and which levels count is swapped behind it, at start, at reload and when a
  * signal asks to reopen the file. Until it is configured it writes to standard error.
  */
-import type { Clock } from "../platform/clock.ts";
-import type { Disk } from "../platform/disk.ts";
-import type { SyslogRoads } from "../platform/syslog.ts";
-import type { System } from "../platform/system.ts";
+import type { Clock, Disk, SyslogRoads, System } from "../platform/index.ts";
 import { FileSink } from "./file.ts";
 import type { Level } from "./level.ts";
 import { lineFormat } from "./line.ts";

@@ -1,5 +1,5 @@
 /** The form of a log line: `[pid] date time [LVL] text`. */
-import type { Clock } from "../platform/clock.ts";
+import type { Clock } from "../platform/index.ts";
 import { levels } from "./level.ts";
 import type { Level } from "./level.ts";
 import { LineStamp } from "./stamp.ts";

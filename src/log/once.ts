@@ -2,7 +2,7 @@
  * Keeps a repeated complaint from filling the log: the same text is let through once per interval. Texts are remembered in the order they were let through,
  * all for the same time, so the outdated ones are always at the front and are dropped there.
  */
-import type { Clock } from "../platform/clock.ts";
+import type { Clock } from "../platform/index.ts";
 
 /** One text per second, unless told otherwise. */
 export class OncePerInterval {

@@ -1,5 +1,5 @@
 /** Dates as logs write them. All take the wall clock in nanoseconds and the minutes that the wanted zone is ahead of UTC. */
-import type { Clock } from "../platform/clock.ts";
+import type { Clock } from "../platform/index.ts";
 
 const months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 

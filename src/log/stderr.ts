@@ -1,5 +1,5 @@
 /** The log on standard error. */
-import type { System } from "../platform/system.ts";
+import type { System } from "../platform/index.ts";
 import type { Level } from "./level.ts";
 import type { LineFormat } from "./line.ts";
 import type { LogSink } from "./sink.ts";

@@ -4,9 +4,7 @@
  *
  * When the road breaks, messages wait, up to a number, while it is dialled again, at most once a second. Nothing else ever waits.
  */
-import type { Clock } from "../platform/clock.ts";
-import type { SyslogRoad, SyslogRoads } from "../platform/syslog.ts";
-import type { System } from "../platform/system.ts";
+import type { Clock, SyslogRoad, SyslogRoads, System } from "../platform/index.ts";
 import { goQuote } from "../util/quote.ts";
 import { levels } from "./level.ts";
 import type { Level } from "./level.ts";

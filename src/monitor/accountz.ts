@@ -1,6 +1,6 @@
 /** /accountz: the accounts, or one of them in detail. Spec: monitoring, section 9. */
 import { type Account, GLOBAL_ACCOUNT } from "../accounts/index.ts";
-import type { MappingDestination, MappingOptions, Options } from "../config/options.ts";
+import type { MappingDestination, MappingOptions, Options } from "../config/index.ts";
 import { timestamp } from "../util/timestamp.ts";
 import { optional, optionalRecord, sortedRecord } from "./format.ts";
 import { ParameterError } from "./params.ts";

@@ -4,8 +4,7 @@
 import { nodeCrypto } from "../util/builtin.ts";
 import { sha256Hex } from "../util/hash.ts";
 import { GLOBAL_ACCOUNT, type Traffic } from "../accounts/index.ts";
-import { certificateNames } from "../auth/certificate.ts";
-import { nameText } from "../auth/distinguishedname.ts";
+import { certificateNames, nameText } from "../auth/index.ts";
 import { type ClientKind, type ClientLink, publicKeyDigest } from "../links/index.ts";
 import type { TlsState } from "../platform/index.ts";
 import { fromByteString } from "../util/bytes.ts";

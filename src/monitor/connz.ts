@@ -3,7 +3,7 @@
  * entries, so that one page of many thousand connections costs little. Spec: monitoring, section 4.
  */
 import type { ClientLink } from "../links/index.ts";
-import { subjectsOverlap } from "../routing/subject.ts";
+import { subjectsOverlap } from "../routing/index.ts";
 import { timestamp } from "../util/timestamp.ts";
 import { closedRow, type ConnectionRow, type ConnzEntry, entryOf, openRow } from "./connection.ts";
 import { ParameterError, type Parameters, type SubscriptionsWanted } from "./params.ts";

@@ -1,6 +1,6 @@
 /** Times, durations and addresses in the forms that monitoring shows. Spec: monitoring, section 1. */
 import { nodeCrypto } from "../util/builtin.ts";
-import type { TlsOptions } from "../config/options.ts";
+import type { TlsOptions } from "../config/index.ts";
 import { formatDuration } from "../util/duration.ts";
 import { timestamp } from "../util/timestamp.ts";
 

@@ -3,7 +3,7 @@
  * Spec: monitoring, section 2.
  */
 import type { HttpRequest, HttpResponse } from "../links/http/index.ts";
-import { encodeJson } from "../protocol/json.ts";
+import { encodeJson } from "../protocol/index.ts";
 import { accountz } from "./accountz.ts";
 import { accstatz } from "./accstatz.ts";
 import { connz, connzOptions } from "./connz.ts";

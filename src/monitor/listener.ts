@@ -1,5 +1,5 @@
 /** The monitoring listener: opens the port that the options name and serves the site on it. */
-import type { TlsOptions } from "../config/options.ts";
+import type { TlsOptions } from "../config/index.ts";
 import { HttpConnection } from "../links/http/index.ts";
 import { type Listener, ListenError, type Network, type TlsServerContext } from "../platform/index.ts";
 import { handleRequest } from "./http.ts";

@@ -4,11 +4,11 @@
  */
 import type { Account, Traffic } from "../accounts/index.ts";
 import type { Authenticator } from "../auth/index.ts";
-import type { Options } from "../config/options.ts";
+import type { Options } from "../config/index.ts";
 import type { ClientKind, ClientLink, LinkStats } from "../links/index.ts";
-import type { Logger } from "../log/logger.ts";
+import type { Logger } from "../log/index.ts";
 import type { Platform, TlsState } from "../platform/index.ts";
-import type { CloseReason } from "../protocol/closereason.ts";
+import type { CloseReason } from "../protocol/index.ts";
 import type { MonitorState } from "./state.ts";
 
 export interface MonitorSource {

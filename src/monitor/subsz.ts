@@ -1,8 +1,6 @@
 /** /subsz: interest. Spec: monitoring, section 8. */
 import type { Account } from "../accounts/index.ts";
-import type { InterestStats } from "../routing/interest.ts";
-import { isValidLiteralSubject, subjectMatches } from "../routing/subject.ts";
-import type { Subscription } from "../routing/subscription.ts";
+import { type InterestStats, isValidLiteralSubject, subjectMatches, type Subscription } from "../routing/index.ts";
 import { fromByteString, toByteString } from "../util/bytes.ts";
 import { timestamp } from "../util/timestamp.ts";
 import type { SubscriptionDetail } from "./connection.ts";

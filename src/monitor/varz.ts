@@ -1,5 +1,5 @@
 /** /varz: the server as a whole. Spec: monitoring, section 3. The order of the fields is that of the wire. */
-import type { Options } from "../config/options.ts";
+import type { Options } from "../config/index.ts";
 import { advertisedAddress } from "./advertise.ts";
 import { certificateExpiry, nanoseconds, optional, optionalRecord, sortedRecord, uptime } from "./format.ts";
 import { timestamp } from "../util/timestamp.ts";

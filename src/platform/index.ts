@@ -11,6 +11,7 @@ export { DiskError } from "./disk.ts";
 export type { Listener, Network, Stream, StreamError, StreamHandler, TlsHandshake, TlsServerContext, TlsServerSettings, TlsState, TlsStream } from "./network.ts";
 export { ListenError } from "./network.ts";
 export type { Random } from "./random.ts";
+export type { SyslogRoad, SyslogRoads } from "./syslog.ts";
 export type { PasswordHash, ProcessStats, System } from "./system.ts";
 
 export interface Platform {

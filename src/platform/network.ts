@@ -44,7 +44,20 @@ export interface Stream {
 }
 
 /** Outcome of a handshake. On failure the stream is already being closed. */
-export type TlsHandshake = { readonly ok: true } | { readonly ok: false; readonly cause: string; readonly kind: "timeout" | "not-tls" | "certificate" | "other" };
+export type TlsHandshake = { readonly ok: true } | TlsFailure;
+
+export interface TlsFailure {
+  readonly ok: false;
+  /**
+   * `gone`: the peer left; `version`, `suite`: nothing in common; `untrusted`: a certificate that does not verify; `own-certificate`: we have none;
+   * `not-tls` and `timeout` are not known to the engine but to those who wait for it.
+   */
+  readonly kind: "gone" | "not-tls" | "timeout" | "version" | "suite" | "untrusted" | "own-certificate" | "other";
+  /** What the log says, without what only the ClientHello or the certificate tells. */
+  readonly cause: string;
+  /** DER of the peer's leaf certificate, when that is the trouble. */
+  readonly peerCertificateDer?: Uint8Array;
+}
 
 export interface TlsStream extends Stream {
   readonly tls: TlsState | undefined;

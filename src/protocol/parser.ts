@@ -6,8 +6,7 @@
  *
  * Spec: client protocol, section 4.
  */
-import { HASH_START, HASH_STEP } from "../routing/interest.ts";
-import type { Message } from "../routing/message.ts";
+import { HASH_START, HASH_STEP, type Message } from "../routing/index.ts";
 
 /** Why parsing stopped for good. The caller answers and closes. */
 export const enum ParseError {

@@ -1,9 +1,8 @@
 /** The accounts of a server, made from the options and brought up to date at reload. */
 import { Account, GLOBAL_ACCOUNT, NO_LIMITS } from "../accounts/index.ts";
-import type { MappingOptions, Options } from "../config/options.ts";
+import type { MappingOptions, Options } from "../config/index.ts";
 import type { Clock } from "../platform/index.ts";
-import { type Mapping, SubjectMapper } from "../routing/mapping.ts";
-import { SubjectTransform } from "../routing/transform.ts";
+import { type Mapping, SubjectMapper, SubjectTransform } from "../routing/index.ts";
 import { toByteString } from "../util/bytes.ts";
 
 export class Accounts {

@@ -1,7 +1,7 @@
 /** The lines a server says at start, in the order that users and tools know. Spec: configuration, section 3.3. */
 import { isBcrypt } from "../auth/index.ts";
-import type { Options } from "../config/options.ts";
-import type { Logger } from "../log/logger.ts";
+import type { Options } from "../config/index.ts";
+import type { Logger } from "../log/index.ts";
 import { VERSION } from "../util/version.ts";
 import type { ServerIdentity } from "./identity.ts";
 

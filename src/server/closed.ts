@@ -5,7 +5,7 @@
 import { GLOBAL_ACCOUNT } from "../accounts/index.ts";
 import type { ClientLink } from "../links/index.ts";
 import { type ClosedConnection, userOf } from "../monitor/index.ts";
-import type { CloseReason } from "../protocol/closereason.ts";
+import type { CloseReason } from "../protocol/index.ts";
 import { fromByteString } from "../util/bytes.ts";
 
 /** Subscriptions remembered of one connection; their true number is kept anyway. */

@@ -1,6 +1,5 @@
 /** The pid file: the decimal pid, no line end, readable by its owner only. It is overwritten at every start and never removed. */
-import { DiskError } from "../platform/disk.ts";
-import type { Disk } from "../platform/disk.ts";
+import { type Disk, DiskError } from "../platform/index.ts";
 
 /** Writes `pid` to `path`; returns the fatal text when that fails. */
 export function writePidFile(disk: Pick<Disk, "writeFile">, path: string, pid: number): string | undefined {

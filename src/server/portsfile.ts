@@ -2,8 +2,7 @@
  * The ports file: where a server that chose free ports tells which. `<folder>/<executable>_<pid>.ports`, compact JSON, one array of URLs per kind of
  * listener; written once all listeners are up, removed at shutdown.
  */
-import { DiskError } from "../platform/disk.ts";
-import type { Disk } from "../platform/disk.ts";
+import { type Disk, DiskError } from "../platform/index.ts";
 
 /** The kinds of listener that the file tells, in its order; others are not in it. */
 const kinds = ["nats", "monitoring", "cluster", "profile", "websocket"] as const;

@@ -4,15 +4,14 @@
  */
 import type { Account } from "../accounts/index.ts";
 import { type Authenticator, ConfiguredAuthenticator } from "../auth/index.ts";
-import type { Options } from "../config/options.ts";
-import { acceptClient } from "../links/client/accept.ts";
+import type { Options } from "../config/index.ts";
+import { acceptClient, type AcceptSettings, ClientLink, HandshakeRateLimit, type LinkHost, type LinkSettings, type LinkStats, seedDistribution, Turn } from "../links/index.ts";
 import { acceptWebsocket } from "../links/websocket/index.ts";
-import { type AcceptSettings, ClientLink, HandshakeRateLimit, type LinkHost, type LinkSettings, type LinkStats, seedDistribution, Turn } from "../links/index.ts";
-import type { Logger } from "../log/logger.ts";
+import type { Logger } from "../log/index.ts";
 import { type Clock, type Listener, ListenError, type Platform, type Random } from "../platform/index.ts";
 import { type Monitor, type MonitorSource, MonitorState, startMonitor } from "../monitor/index.ts";
-import type { ServerInfo } from "../protocol/info.ts";
-import { Message } from "../routing/message.ts";
+import type { ServerInfo } from "../protocol/index.ts";
+import { Message } from "../routing/index.ts";
 import { formatDurationMs } from "../util/duration.ts";
 import { timestamp } from "../util/timestamp.ts";
 import { VERSION } from "../util/version.ts";

@@ -1,5 +1,5 @@
 /** What links read of the options, in the form they read it. */
-import type { Options } from "../config/options.ts";
+import type { Options } from "../config/index.ts";
 import type { AcceptSettings, LinkSettings } from "../links/index.ts";
 import type { Network } from "../platform/index.ts";
 import { listenerTls } from "./tls.ts";

@@ -1,5 +1,5 @@
 /** TLS of a listener, prepared from its options: one context for everybody, or one per certificate when the client's wish decides. */
-import type { CertificatePair, TlsOptions } from "../config/options.ts";
+import type { CertificatePair, TlsOptions } from "../config/index.ts";
 import type { ListenerTls } from "../links/index.ts";
 import type { Network, TlsServerContext } from "../platform/index.ts";
 import { nodeCrypto } from "../util/builtin.ts";

@@ -2,9 +2,8 @@
  * Letting a client in: the time it has for CONNECT, the authenticator's verdict (which may take a while), and the binding to an account with its permissions
  * and limits; and doing it again after a reload. Spec: accounts and authentication, section 1.
  */
-import type { AuthRequest, AuthResult, Identity } from "../../auth/index.ts";
-import { Permissions } from "../../auth/index.ts";
-import type { PermissionOptions } from "../../config/options.ts";
+import { type AuthRequest, type AuthResult, type Identity, Permissions } from "../../auth/index.ts";
+import type { PermissionOptions } from "../../config/index.ts";
 import type { Timer } from "../../platform/index.ts";
 import type { ClientLink } from "./client.ts";
 

@@ -4,8 +4,7 @@
  * Hot. When the publish came in canonical form (`Message.tailStart`), everything after the subject (reply, sizes, CR LF, body, CR LF) is already as it must
  * leave, so a delivery is: verb, subject, sid, one copy. The plain version is `encodePlainly`, which the tests hold against it.
  */
-import type { Message } from "../../routing/message.ts";
-import type { Subscription } from "../../routing/subscription.ts";
+import type { Message, Subscription } from "../../routing/index.ts";
 import { copyBytes, decimalLength, putByteString, putDecimal } from "../../util/bytes.ts";
 import type { Outbound } from "../outbound.ts";
 

@@ -1,5 +1,5 @@
 /** The answer to a request that nobody took: status 503 with the subject it went to. Spec: client protocol, section 5.8. */
-import { Message } from "../../routing/message.ts";
+import { Message } from "../../routing/index.ts";
 
 export function noRespondersMessage(reply: string, subject: string): Message {
   const header = `NATS/1.0 503\r\nNats-Subject: ${subject}\r\n\r\n`;

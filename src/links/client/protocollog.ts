@@ -1,6 +1,5 @@
 /** What the log says of one client connection: its label, its errors, and with trace on every operation. Spec: configuration, sections 7.4 and 7.5. */
-import type { Message } from "../../routing/message.ts";
-import type { Subscription } from "../../routing/subscription.ts";
+import type { Message, Subscription } from "../../routing/index.ts";
 import { fromByteString } from "../../util/bytes.ts";
 import { goQuote } from "../../util/quote.ts";
 import type { ClientLink } from "./client.ts";

@@ -1,6 +1,5 @@
 /** The subscriptions of one client connection: SUB, UNSUB, their limits and permissions, and their end. Spec: client protocol, sections 5.4 and 5.5. */
-import { isValidSubject, tokenCount } from "../../routing/subject.ts";
-import { Subscription } from "../../routing/subscription.ts";
+import { isValidSubject, Subscription, tokenCount } from "../../routing/index.ts";
 import { fromByteString } from "../../util/bytes.ts";
 import { goQuote } from "../../util/quote.ts";
 import type { ClientLink } from "./client.ts";

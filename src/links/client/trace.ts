@@ -5,12 +5,8 @@
  * Nothing of this costs an untraced message more than a look at the beginning of its header lines (`findTraceRequest`).
  */
 import type { Account } from "../../accounts/index.ts";
-import { parseHeaders, setHeader } from "../../protocol/headers.ts";
-import { encodeJson } from "../../protocol/json.ts";
-import type { SubjectEntry } from "../../routing/interest.ts";
-import type { Message } from "../../routing/message.ts";
-import { isValidLiteralSubject } from "../../routing/subject.ts";
-import { Delivery, type Subscription } from "../../routing/subscription.ts";
+import { encodeJson, parseHeaders, setHeader } from "../../protocol/index.ts";
+import { Delivery, isValidLiteralSubject, type Message, type SubjectEntry, type Subscription } from "../../routing/index.ts";
 import { nodeZlib } from "../../util/builtin.ts";
 import { fromByteString, toByteString } from "../../util/bytes.ts";
 import { goQuote } from "../../util/quote.ts";

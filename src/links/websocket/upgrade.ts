@@ -2,7 +2,7 @@
  * The HTTP request that opens a WebSocket: checked in the reference's order, answered byte for byte as it does. Pure: a request head in, a verdict out.
  * RFC 6455, section 4.2; spec: WebSocket, section 2.
  */
-import type { WebsocketOptions } from "../../config/options.ts";
+import type { WebsocketOptions } from "../../config/index.ts";
 import { nodeNet } from "../../util/builtin.ts";
 import { sha1Base64 } from "../../util/hash.ts";
 import { hasToken, headerValues, type RequestHead } from "../http/index.ts";

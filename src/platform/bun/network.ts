@@ -8,7 +8,10 @@ import { networkInterfaces } from "node:os";
 import type { Socket, SocketHandler, TCPSocketListener } from "bun";
 import { type Listener, ListenError, type Network, type Stream, type StreamError, type StreamHandler, type TlsHandshake, type TlsServerContext, type TlsServerSettings, type TlsState, type TlsStream } from "../network.ts";
 import { sha256Hex } from "../../util/hash.ts";
-import { type BunTls, cipherList, curveList } from "./tls.ts";
+import { type BunTls, type EngineError, cipherList, curveList, engineFailure, verificationFailure } from "./tls.ts";
+
+/** How long a TLS connection that we ended may wait for its peer to do the same. */
+const TLS_LINGER_MS = 1000;
 
 const NOT_HANDLED: StreamHandler = { onData() {}, onDrain() {}, onClose() {} };
 
@@ -20,7 +23,10 @@ class BunStream implements TlsStream {
   #error: StreamError | undefined = undefined;
   /** The plain twin of an upgraded socket still reports ciphertext; its stream must stay silent. */
   #replaced = false;
-  handshake: ((result: TlsHandshake) => void) | undefined = undefined;
+  /** Set on a TLS stream: how it was upgraded, and who waits for the handshake. */
+  #prepared: PreparedTls | undefined = undefined;
+  #handshakeDone: ((result: TlsHandshake) => void) | undefined = undefined;
+  #ended = false;
 
   constructor(socket: Socket<BunStream>) {
     this.#socket = socket;
@@ -43,31 +49,36 @@ class BunStream implements TlsStream {
   }
 
   write(bytes: Uint8Array, start: number, end: number): number {
-    if (this.#closed) return 0;
+    if (this.#closed || this.#replaced) return 0;
     const taken = this.#socket.write(bytes, start, end - start);
     return taken > 0 ? taken : 0;
   }
 
   pause(): void {
-    if (!this.#closed) this.#socket.pause();
+    if (!this.#closed && !this.#replaced) this.#socket.pause();
   }
 
   resume(): void {
-    if (!this.#closed) this.#socket.resume();
+    if (!this.#closed && !this.#replaced) this.#socket.resume();
   }
 
   end(): void {
-    if (!this.#closed) this.#socket.end();
+    if (this.#closed || this.#replaced || this.#ended) return;
+    this.#ended = true;
+    this.#socket.end();
+    // A TLS socket stays open for what the peer may still send; nobody here listens.
+    if (this.#prepared !== undefined && !this.#closed) setTimeout(() => this.terminate(), TLS_LINGER_MS).unref();
   }
 
   terminate(): void {
-    if (!this.#closed) this.#socket.terminate();
+    if (!this.#closed && !this.#replaced) this.#socket.terminate();
   }
 
   upgradeTls(context: TlsServerContext, initial: Uint8Array | undefined, done: (result: TlsHandshake) => void): TlsStream {
     const prepared = context as PreparedTls;
     const stream = new BunStream(this.#socket);
-    stream.handshake = done;
+    stream.#prepared = prepared;
+    stream.#handshakeDone = done;
     this.#replaced = true;
     const options = { isServer: true, tls: prepared.tls, data: stream, socket: CALLBACKS, ...(initial === undefined || initial.length === 0 ? {} : { initialData: initial }) };
     // `isServer` and `initialData` are missing in the type declarations.
@@ -77,7 +88,7 @@ class BunStream implements TlsStream {
   }
 
   received(bytes: Buffer): void {
-    if (!this.#replaced) this.handler.onData(bytes);
+    if (!this.#replaced && !this.#ended) this.handler.onData(bytes);
   }
 
   writable(): void {
@@ -92,46 +103,39 @@ class BunStream implements TlsStream {
     if (this.#closed) return;
     this.#closed = true;
     if (this.#replaced) return;
-    const handshake = this.handshake;
-    this.handshake = undefined;
-    if (handshake !== undefined) handshake({ ok: false, cause: "EOF", kind: "other" });
+    this.#settle({ ok: false, kind: "gone", cause: "EOF" });
     this.handler.onClose(this.#error);
   }
 
-  handshaken(socket: Socket<BunStream>, ok: boolean, error: (Error & { code?: string }) | null): void {
-    const done = this.handshake;
-    this.handshake = undefined;
-    if (done === undefined) return;
+  #settle(result: TlsHandshake): void {
+    const done = this.#handshakeDone;
+    this.#handshakeDone = undefined;
+    done?.(result);
+  }
+
+  handshaken(socket: Socket<BunStream>, ok: boolean, error: EngineError | null): void {
+    if (this.#handshakeDone === undefined) return;
     if (!ok) {
-      done(handshakeFailure(error));
-      this.terminate();
-      return;
+      this.#settle(engineFailure(error, this.#prepared?.tls.cert.length === 0));
+      return this.terminate();
     }
-    const certificate = socket.getPeerCertificate() as { raw?: Uint8Array } | null;
+    const verify = this.#prepared?.tls.requestCert === true;
+    // The engine reports a handshake with a bad certificate as done, and closes the socket afterwards: the decision is made here.
+    const der = verify ? (socket.getPeerCertificate() as { raw?: Uint8Array } | null)?.raw : undefined;
+    if (verify && !socket.authorized) {
+      this.#settle(verificationFailure(error, der));
+      return this.end();
+    }
     const cipher = socket.getCipher() as { standardName?: string; name?: string } | null;
     this.tls = {
       version: (socket.getTLSVersion() ?? "").replace("TLSv", ""),
       cipherSuite: cipher?.standardName ?? cipher?.name ?? "",
       serverName: (socket.getServername() || "") as string,
-      peerCertificateDer: certificate?.raw,
-      peerAuthorized: socket.authorized,
+      peerCertificateDer: der,
+      peerAuthorized: verify,
     };
-    done({ ok: true });
+    this.#settle({ ok: true });
   }
-}
-
-/** What the reference says for the same failure. */
-function handshakeFailure(error: (Error & { code?: string }) | null): TlsHandshake {
-  const text = error?.message ?? "";
-  if (error?.code === "ECONNRESET") return { ok: false, cause: "EOF", kind: "other" };
-  if (text.includes("PEER_DID_NOT_RETURN_A_CERTIFICATE")) return { ok: false, cause: "tls: client didn't provide a certificate", kind: "certificate" };
-  if (text.includes("UNSUPPORTED_PROTOCOL") || text.includes("WRONG_VERSION_NUMBER") || text.includes("NO_PROTOCOLS_ENABLED")) return { ok: false, cause: "tls: client offered only unsupported versions", kind: "other" };
-  if (text.includes("NO_SHARED_CIPHER") || text.includes("NO_SHARED_GROUP")) return { ok: false, cause: "tls: no cipher suite supported by both client and server", kind: "other" };
-  if (text.includes("HTTP_REQUEST") || text.includes("HTTPS_PROXY_REQUEST") || text.includes("UNEXPECTED_RECORD") || text.includes("WRONG_SSL_VERSION")) return { ok: false, cause: "tls: first record does not look like a TLS handshake", kind: "not-tls" };
-  const alert = /(?:SSLV3|TLSV1|TLSV13)_ALERT_([A-Z_]+)/.exec(text);
-  if (alert !== null) return { ok: false, cause: `remote error: tls: ${alert[1].toLowerCase().replaceAll("_", " ")}`, kind: "other" };
-  if (/CERTIFICATE|SELF_SIGNED|ISSUER/.test(`${error?.code ?? ""} ${text}`)) return { ok: false, cause: "tls: failed to verify certificate: x509: certificate signed by unknown authority", kind: "certificate" };
-  return { ok: false, cause: text === "" ? "EOF" : text, kind: "other" };
 }
 
 const CALLBACKS: SocketHandler<BunStream> = {

@@ -1,0 +1,10 @@
+/** Routing: subjects, who wants them, what they become. Knows nothing of sockets. */
+export { HASH_START, HASH_STEP, Interest } from "./interest.ts";
+export type { InterestStats, MatchResult, SubjectEntry } from "./interest.ts";
+export { SubjectMapper } from "./mapping.ts";
+export type { Mapping } from "./mapping.ts";
+export { Message } from "./message.ts";
+export { hasWildcard, isSubsetOf, isValidConfiguredSubject, isValidLiteralSubject, isValidSubject, subjectMatches, subjectsOverlap, tokenCount } from "./subject.ts";
+export { Delivery, Subscription } from "./subscription.ts";
+export type { Subscriber } from "./subscription.ts";
+export { SubjectTransform, TransformError } from "./transform.ts";
