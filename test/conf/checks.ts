@@ -284,7 +284,7 @@ const others: Readonly<Record<string, Check>> = {
   "logging/file.conf": async (running) => {
     const files = (): string[] => readdirSync(running.folder).filter((name) => name.startsWith("nats-server.log"));
     const read = (): string => readFileSync(join(running.folder, "nats-server.log"), "utf8");
-    expect(read()).toContain("[INF] Server is ready\n");
+    await poll(5000, "the start in the log", () => (read().includes("[INF] Server is ready\n") ? true : undefined));
     const client = await running.client();
     await client.exchange("PUB hello 5", "world");
     await poll(5000, "trace lines", () => (read().includes("<<- [PUB hello 5]") ? true : undefined));
