@@ -7,13 +7,14 @@ import { SystemDisk } from "./platform/bun/disk.ts";
 import { BunNetwork } from "./platform/bun/network.ts";
 import { SystemRandom } from "./platform/bun/random.ts";
 import { SystemSyslog } from "./platform/bun/syslog.ts";
-import { SystemProcess, onDefect } from "./platform/bun/system.ts";
+import { SystemProcess, defectText, onDefect } from "./platform/bun/system.ts";
 import type { Platform } from "./platform/index.ts";
 import { makeServerKeys } from "./server/identity.ts";
 import { Server } from "./server/server.ts";
 
 const system = new SystemProcess();
-const platform: Platform = { clock: new SystemClock(), random: new SystemRandom(), disk: new SystemDisk(), network: new BunNetwork(), system };
+const network = new BunNetwork((error, doing) => log.error(`Internal error ${doing}: ${defectText(error)}`));
+const platform: Platform = { clock: new SystemClock(), random: new SystemRandom(), disk: new SystemDisk(), network, system };
 const log = new LogHub({ ...platform, syslog: new SystemSyslog() });
 
 const keys = await makeServerKeys();

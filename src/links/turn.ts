@@ -26,8 +26,14 @@ export class Turn {
     this.#scheduled = false;
     const dirty = this.#dirty;
     this.#dirty = this.#spare;
-    for (const item of dirty) item.flush();
-    dirty.length = 0;
-    this.#spare = dirty;
+    let at = 0;
+    try {
+      for (; at < dirty.length; at++) dirty[at].flush();
+    } finally {
+      // A defect in one flush must not cost the others theirs.
+      for (at++; at < dirty.length; at++) this.add(dirty[at]);
+      dirty.length = 0;
+      this.#spare = dirty;
+    }
   };
 }

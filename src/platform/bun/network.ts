@@ -88,7 +88,14 @@ class BunStream implements TlsStream {
   }
 
   received(bytes: Buffer): void {
-    if (!this.#replaced && !this.#ended) this.handler.onData(bytes);
+    if (this.#replaced || this.#ended) return;
+    try {
+      this.handler.onData(bytes);
+    } catch (error) {
+      // A defect of ours: it costs the connection whose bytes brought it out, and nothing else.
+      reportDefect(error, `while reading from ${this.remoteAddress}:${this.remotePort}`);
+      this.terminate();
+    }
   }
 
   writable(): void {
@@ -169,7 +176,17 @@ interface PreparedTls extends TlsServerContext {
   readonly tls: BunTls;
 }
 
+/** Where exceptions of handlers are reported; one process has one. */
+let reportDefect: (error: unknown, doing: string) => void = (error) => {
+  throw error;
+};
+
 export class BunNetwork implements Network {
+  /** `onDefect` gets what a stream's handler throws; that stream is then closed. */
+  constructor(onDefect: (error: unknown, doing: string) => void) {
+    reportDefect = onDefect;
+  }
+
   listen(host: string, port: number, accept: (stream: Stream) => void): Listener {
     let listener: TCPSocketListener<BunStream>;
     try {

@@ -122,7 +122,12 @@ export class SystemProcess implements System {
 
 /** Tells `report` of every exception and rejection that nobody caught, and keeps the process from ending because of it. */
 export function onDefect(report: (text: string) => void): void {
-  const tell = (error: unknown): void => report(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  const tell = (error: unknown): void => report(defectText(error));
   process.on("uncaughtException", tell);
   process.on("unhandledRejection", tell);
+}
+
+/** What the log says of an exception. */
+export function defectText(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
