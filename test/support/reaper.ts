@@ -21,7 +21,8 @@ let shell: Bun.Subprocess<'pipe', 'ignore', 'ignore'> | undefined;
 
 /** Tells the reaper of a folder to remove or a process to kill in the end, or that a process has ended by itself. */
 export function tellReaper(what: 'folder' | 'process' | 'ended', value: string | number): void {
-  if (shell === undefined) {
+  // A test that times out costs the shell its life, too: then there is a new one.
+  if (shell === undefined || shell.exitCode !== null || shell.signalCode !== null) {
     shell = Bun.spawn(['sh', '-c', SCRIPT], { stdin: 'pipe', stdout: 'ignore', stderr: 'ignore', detached: true });
     shell.unref();
   }
