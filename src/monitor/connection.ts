@@ -8,8 +8,7 @@ import { certificateNames, nameText } from "../auth/index.ts";
 import { type ClientKind, type ClientLink, publicKeyDigest } from "../links/index.ts";
 import type { TlsState } from "../platform/index.ts";
 import { fromByteString } from "../util/bytes.ts";
-import { timestamp } from "../util/timestamp.ts";
-import { localTimestamp, optional, roundTrip, uptime } from "./format.ts";
+import { localTimestamp, optional, roundTrip, timestampOfMs, uptime } from "./format.ts";
 import type { SubscriptionsWanted } from "./params.ts";
 import type { ClosedConnection } from "./source.ts";
 
@@ -70,36 +69,86 @@ export function userOf(link: ClientLink): string {
   return user !== "" ? user : auth_token === "" ? "" : "[REDACTED]";
 }
 
+/** Borrows from the connection: a row of each of many thousand connections must cost next to nothing, since only a page of them is told. */
+class OpenRow implements ConnectionRow {
+  readonly closedAtNs = undefined;
+  readonly reason = "";
+
+  constructor(readonly link: ClientLink) {}
+
+  get id(): number {
+    return this.link.id;
+  }
+  get kind(): ClientKind {
+    return this.link.kind;
+  }
+  get remoteAddress(): string {
+    return this.link.remoteAddress;
+  }
+  get remotePort(): number {
+    return this.link.remotePort;
+  }
+  get startedAtNs(): bigint {
+    return this.link.startedAtNs;
+  }
+  get lastActivityMs(): number {
+    return this.link.lastActivityMs;
+  }
+  get rttNs(): number {
+    return this.link.heartbeat.rttNs;
+  }
+  get pendingBytes(): number {
+    return this.link.outbound.pending;
+  }
+  get stalls(): number {
+    return this.link.stalls;
+  }
+  get inMsgs(): number {
+    return this.link.inMsgs;
+  }
+  get outMsgs(): number {
+    return this.link.outMsgs;
+  }
+  get inBytes(): number {
+    return this.link.inBytes;
+  }
+  get outBytes(): number {
+    return this.link.outBytes;
+  }
+  get subscriptionCount(): number {
+    return this.link.subscriptions.size;
+  }
+  get name(): string {
+    return this.link.connect.name;
+  }
+  get lang(): string {
+    return this.link.connect.lang;
+  }
+  get version(): string {
+    return this.link.connect.version;
+  }
+  get tls(): TlsState | undefined {
+    return this.link.tls;
+  }
+  get tlsFirst(): boolean {
+    return this.link.tlsFirst;
+  }
+  get account(): string {
+    return this.link.account.name === GLOBAL_ACCOUNT ? "" : this.link.account.name;
+  }
+  get proxyKey(): string {
+    return this.link.identity?.proxyKey ?? "";
+  }
+  user(): string {
+    return userOf(this.link);
+  }
+  subscriptions(): readonly SubscriptionRow[] {
+    return subscriptionRows(this.link);
+  }
+}
+
 export function openRow(link: ClientLink): ConnectionRow {
-  const { connect } = link;
-  return {
-    link,
-    id: link.id,
-    kind: link.kind,
-    remoteAddress: link.remoteAddress,
-    remotePort: link.remotePort,
-    startedAtNs: link.startedAtNs,
-    lastActivityMs: link.lastActivityMs,
-    closedAtNs: undefined,
-    reason: "",
-    rttNs: link.heartbeat.rttNs,
-    pendingBytes: link.outbound.pending,
-    stalls: link.stalls,
-    inMsgs: link.inMsgs,
-    outMsgs: link.outMsgs,
-    inBytes: link.inBytes,
-    outBytes: link.outBytes,
-    subscriptionCount: link.subscriptions.size,
-    name: connect.name,
-    lang: connect.lang,
-    version: connect.version,
-    tls: link.tls,
-    tlsFirst: link.tlsFirst,
-    account: link.account.name === GLOBAL_ACCOUNT ? "" : link.account.name,
-    proxyKey: link.identity?.proxyKey ?? "",
-    user: () => userOf(link),
-    subscriptions: () => subscriptionRows(link),
-  };
+  return new OpenRow(link);
 }
 
 function subscriptionRows(link: ClientLink): readonly SubscriptionRow[] {
@@ -129,8 +178,8 @@ export interface EntryForm {
 export function entryOf(row: ConnectionRow, form: EntryForm) {
   const { auth } = form;
   const isClosed = row.closedAtNs !== undefined;
-  const endNs = row.closedAtNs ?? form.nowNs;
-  const lastActivityNs = nsOf(row.lastActivityMs);
+  const startedMs = Number(row.startedAtNs) / 1e6;
+  const endMs = Number(row.closedAtNs ?? form.nowNs) / 1e6;
   const subscriptions = form.subscriptions === "none" ? [] : row.subscriptions();
   return {
     cid: row.id,
@@ -139,12 +188,12 @@ export function entryOf(row: ConnectionRow, form: EntryForm) {
     ip: row.remoteAddress,
     port: row.remotePort,
     start: localTimestamp(row.startedAtNs, form.zoneMinutes),
-    last_activity: timestamp(lastActivityNs),
+    last_activity: timestampOfMs(row.lastActivityMs),
     stop: row.closedAtNs === undefined ? undefined : localTimestamp(row.closedAtNs, form.zoneMinutes),
     reason: optional(row.reason),
     rtt: roundTrip(row.rttNs),
-    uptime: uptime(endNs - row.startedAtNs),
-    idle: uptime(endNs - lastActivityNs),
+    uptime: uptime(endMs - startedMs),
+    idle: uptime(endMs - row.lastActivityMs),
     pending_bytes: row.pendingBytes,
     in_msgs: row.inMsgs,
     out_msgs: row.outMsgs,
@@ -189,9 +238,4 @@ function peerCertificates(tls: TlsState | undefined): readonly Readonly<Record<s
   const names = certificateNames(der);
   const subject = names === undefined ? new (nodeCrypto().X509Certificate)(der).subject : nameText(names.subject);
   return [{ subject: optional(subject), spki_sha256: publicKeyDigest(der), cert_sha256: sha256Hex(der) }];
-}
-
-/** Nanoseconds of wall clock milliseconds; a double holds them to the microsecond. */
-function nsOf(ms: number): bigint {
-  return BigInt(Math.trunc(ms)) * 1_000_000n + BigInt(Math.trunc((ms % 1) * 1000)) * 1000n;
 }

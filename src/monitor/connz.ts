@@ -72,18 +72,11 @@ function connectionState(text: string): ConnzOptions["state"] {
 
 type Comparison = (a: ConnectionRow, b: ConnectionRow) => number;
 
-/** Orders by a nanosecond time, earliest first. */
-function byTime(timeOf: (row: ConnectionRow) => bigint): Comparison {
-  return (a, b) => {
-    const [left, right] = [timeOf(a), timeOf(b)];
-    return left < right ? -1 : left > right ? 1 : 0;
-  };
-}
-
 function orders(nowNs: bigint): Readonly<Record<string, Comparison>> {
   const nowMs = Number(nowNs) / 1e6;
-  const uptimeNs = (row: ConnectionRow): bigint => (row.closedAtNs ?? nowNs) - row.startedAtNs;
-  const idleMs = (row: ConnectionRow): number => (row.closedAtNs === undefined ? nowMs : Number(row.closedAtNs) / 1e6) - row.lastActivityMs;
+  // Milliseconds as doubles tell times apart to the microsecond, and compare much faster than big integers.
+  const startMs = (row: ConnectionRow): number => Number(row.startedAtNs) / 1e6;
+  const endMs = (row: ConnectionRow): number => (row.closedAtNs === undefined ? nowMs : Number(row.closedAtNs) / 1e6);
   return {
     cid: (a, b) => a.id - b.id,
     start: (a, b) => a.id - b.id,
@@ -94,9 +87,9 @@ function orders(nowNs: bigint): Readonly<Record<string, Comparison>> {
     bytes_to: (a, b) => b.outBytes - a.outBytes,
     bytes_from: (a, b) => b.inBytes - a.inBytes,
     last: (a, b) => b.lastActivityMs - a.lastActivityMs,
-    idle: (a, b) => idleMs(b) - idleMs(a),
-    uptime: byTime(uptimeNs),
-    stop: byTime((row) => -(row.closedAtNs ?? 0n)),
+    idle: (a, b) => endMs(b) - b.lastActivityMs - (endMs(a) - a.lastActivityMs),
+    uptime: (a, b) => endMs(a) - startMs(a) - (endMs(b) - startMs(b)),
+    stop: (a, b) => endMs(b) - endMs(a),
     reason: (a, b) => (a.reason < b.reason ? -1 : a.reason > b.reason ? 1 : 0),
     rtt: (a, b) => b.rttNs - a.rttNs,
   };

@@ -32,11 +32,11 @@ export function healthzOptions(parameters: Parameters): HealthzOptions {
   return { details: parameters.boolean("details"), account: parameters.text("account"), stream: parameters.text("stream"), consumer: parameters.text("consumer") };
 }
 
-/** `listening` says whether every configured listener is open. */
+/** `listening` says whether every configured listener is open; in lame duck mode none is. */
 export function healthz(listening: boolean, options: HealthzOptions): Health {
   const failed = (type: HealthErrorType, code: number, error: string): Health => (options.details ? { status: "error", code, errors: [{ type, error }] } : { status: "error", code, error });
   if (options.stream !== "" && options.account === "") return failed("BAD_REQUEST", 400, '"account" must not be empty when checking stream health');
   if (options.consumer !== "" && options.stream === "") return failed("BAD_REQUEST", 400, '"stream" must not be empty when checking consumer health');
-  if (!listening) return failed("CONNECTION", 500, "failed to be ready for connections after 1ms: client server is not accepting connections");
+  if (!listening) return failed("CONNECTION", 500, "failed to be ready for connections after 1ms: server");
   return { status: "ok", code: 200 };
 }

@@ -57,7 +57,7 @@ export function varz(source: MonitorSource) {
     write_timeout: options.writeTimeout === "default" ? undefined : options.writeTimeout,
     start: timestamp(source.startedAtNs),
     now: timestamp(nowNs),
-    uptime: uptime(nowNs - source.startedAtNs),
+    uptime: uptime(Number(nowNs - source.startedAtNs) / 1e6),
     mem: process.rssBytes,
     cores: process.cores,
     gomaxprocs: process.cores,

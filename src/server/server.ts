@@ -104,7 +104,7 @@ export class Server implements LinkHost, MonitorSource {
   }
 
   get listening(): boolean {
-    return this.#clientListener !== undefined;
+    return this.#clientListener !== undefined && !this.isLameDuck;
   }
 
   account(name: string): Account | undefined {
