@@ -8,7 +8,7 @@ const TIMEOUT = ["-ERR 'Authentication Timeout'"];
 describe("a silent client", () => {
   test("is cut after 2 s where credentials are required", async () => {
     const simulation = new Simulation();
-    const server = simulation.start("authorization { token: secret }");
+    const server = simulation.start("authorization { token: secret }, debug: true");
     const client = server.open();
     await simulation.advance(1999);
     expect(client.isClosed).toBe(false);
@@ -16,7 +16,7 @@ describe("a silent client", () => {
     expect(client.operations()).toEqual(TIMEOUT);
     expect(client.end).toEqual({ error: undefined });
     expect(server.closeReasons).toEqual(["Authentication Timeout"]);
-    expect(server.log.count("Authentication Timeout")).toBe(1);
+    expect(server.log.count(" - Authentication Timeout")).toBe(1);
   });
 
   test("is cut after the configured timeout", async () => {

@@ -3,7 +3,7 @@
  * fall short, drain comes, and a peer that does not read holds its writer back. What arrives is cut at random places, after random delays, and handed over in
  * a scratch buffer that is overwritten right after, since the bytes of `onData` are only lent.
  *
- * TLS is a stand-in: the handshake takes a moment and succeeds, and the bytes stay what they are.
+ * TLS is a stand-in: a handshake is one record from the client (`HELLO`), it succeeds, and the bytes after it stay what they are.
  */
 import { type Listener, ListenError, type Network, type Stream, type StreamError, type StreamHandler, type TlsHandshake, type TlsServerContext, type TlsState, type TlsStream } from "../../src/platform/index.ts";
 import type { VirtualClock } from "./clock.ts";
@@ -21,6 +21,8 @@ export interface Conditions {
 
 export const PERFECT: Conditions = { bufferBytes: 256 * 1024, delayMaxMs: 0, pieceMax: 0 };
 
+/** What a client sends to begin TLS: a handshake record with nothing in it that could be read. */
+export const HELLO = Buffer.from([0x16, 3, 1, 0, 1, 1]);
 const READ_MAX = 64 * 1024;
 /** What lent bytes turn into after the call; no protocol has it. */
 const POISON = 0xdd;
@@ -91,7 +93,7 @@ class Flow {
       this.#short = false;
       this.network.clock.event(0, () => this.writer.drained());
     }
-    reader.handler.onData(piece);
+    reader.arrived(piece);
     piece.fill(POISON);
     this.send();
   }
@@ -178,13 +180,29 @@ export class MemoryStream implements TlsStream {
     this.network.clock.event(0, () => this.peer.#closed(RESET));
   }
 
-  upgradeTls(_context: TlsServerContext, _initial: Uint8Array | undefined, done: (result: TlsHandshake) => void): TlsStream {
-    this.network.clock.event(0, () => {
-      if (this.isClosed) return done({ ok: false, cause: "EOF", kind: "other" });
-      this.tls = { version: "1.3", cipherSuite: "TLS_AES_128_GCM_SHA256", serverName: "", peerCertificateDer: undefined, peerAuthorized: false };
-      done({ ok: true });
-    });
+  /** During a handshake: what is there of the client's record, and whom to tell in the end. */
+  #handshake: { gathered: Buffer; readonly done: (result: TlsHandshake) => void } | undefined = undefined;
+
+  upgradeTls(_context: TlsServerContext, initial: Uint8Array | undefined, done: (result: TlsHandshake) => void): TlsStream {
+    this.#handshake = { gathered: Buffer.alloc(0), done };
+    this.network.clock.event(0, () => this.arrived(Buffer.from(initial ?? [])));
     return this;
+  }
+
+  /** Bytes from the peer; only lent. */
+  arrived(bytes: Buffer): void {
+    const handshake = this.#handshake;
+    if (this.isClosed) return;
+    if (handshake === undefined) {
+      if (bytes.length > 0) this.handler.onData(bytes);
+      return;
+    }
+    handshake.gathered = Buffer.concat([handshake.gathered, bytes]);
+    if (handshake.gathered.length < HELLO.length) return;
+    this.#handshake = undefined;
+    this.tls = { version: "1.3", cipherSuite: "TLS_AES_128_GCM_SHA256", serverName: "", peerCertificateDer: undefined, peerAuthorized: false };
+    handshake.done({ ok: true });
+    this.arrived(handshake.gathered.subarray(HELLO.length));
   }
 
   /** The peer's end has arrived. There are no half-open connections. */
@@ -200,6 +218,8 @@ export class MemoryStream implements TlsStream {
   #closed(error: StreamError | undefined): void {
     if (this.isClosed) return;
     this.isClosed = true;
+    this.#handshake?.done({ ok: false, kind: "gone", cause: "EOF" });
+    this.#handshake = undefined;
     this.handler.onClose(error);
   }
 }

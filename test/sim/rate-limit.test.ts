@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { expect, test } from "bun:test";
 import { certificateFolder } from "../support/certificates.ts";
 import type { SimClient } from "./client.ts";
+import { HELLO } from "./network.ts";
 import { type SimServer, Simulation } from "./simulation.ts";
 
 const REFUSAL = "-ERR 'Connection throttling is active. Please try again later.'";
@@ -38,6 +39,7 @@ test("connections above the limit are refused, and the next second admits again"
 test("admitted connections go on to TLS and serve", async () => {
   const { simulation, open } = limited(1);
   const [client] = await open(1);
+  client.send(HELLO);
   client.send('CONNECT {"verbose":false}\r\nPING\r\n');
   await simulation.settle();
   expect(client.operations()).toEqual(["PONG"]);
