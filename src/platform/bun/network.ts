@@ -188,25 +188,17 @@ export class BunNetwork implements Network {
   }
 
   listen(host: string, port: number, accept: (stream: Stream) => void): Listener {
-    let listener: TCPSocketListener<BunStream>;
-    try {
-      listener = Bun.listen<BunStream>({
-        hostname: host,
-        port: Math.max(port, 0),
-        allowHalfOpen: false,
-        socket: {
-          ...CALLBACKS,
-          open(socket) {
-            const stream = new BunStream(socket);
-            socket.data = stream;
-            accept(stream);
-          },
-        },
-      });
-    } catch (error) {
-      throw new ListenError(joinHostPort(host, port), listenReason(error));
+    // The IPv4 wildcard means every address, as in the reference: a dual-stack socket takes both families, where there are two.
+    for (const hostname of host === "0.0.0.0" ? ["::", host] : [host]) {
+      try {
+        const listener = listenOn(hostname, port, accept);
+        return { host, port: listener.port, close: () => listener.stop(false) };
+      } catch (error) {
+        if (hostname === "::" && host !== "::" && !isInUse(error)) continue;
+        throw new ListenError(joinHostPort(host, port), listenReason(error));
+      }
     }
-    return { host, port: listener.port, close: () => listener.stop(false) };
+    throw new ListenError(joinHostPort(host, port), "no address");
   }
 
   async dial(host: string, port: number): Promise<Stream> {
@@ -252,6 +244,26 @@ export class BunNetwork implements Network {
       .map((address) => address.address)
       .filter((address) => !address.toLowerCase().startsWith("fe80:"));
   }
+}
+
+function listenOn(hostname: string, port: number, accept: (stream: Stream) => void): TCPSocketListener<BunStream> {
+  return Bun.listen<BunStream>({
+    hostname,
+    port: Math.max(port, 0),
+    allowHalfOpen: false,
+    socket: {
+      ...CALLBACKS,
+      open(socket) {
+        const stream = new BunStream(socket);
+        socket.data = stream;
+        accept(stream);
+      },
+    },
+  });
+}
+
+function isInUse(error: unknown): boolean {
+  return (error as { code?: string }).code === "EADDRINUSE";
 }
 
 /** `::ffff:10.0.0.1` is the IPv4 peer of a dual-stack listener. */
