@@ -6,6 +6,8 @@
  * subjects to byte strings once, at their edge (`util/bytes.ts`).
  */
 
+import type { LogSettings } from "../log/index.ts";
+
 /** A listen address. `port` -1 asks for a random free port, 0 means "not configured". */
 export interface ListenOptions {
   readonly host: string;
@@ -135,20 +137,12 @@ export interface WebsocketOptions extends ListenOptions {
   readonly pingIntervalMs: number;
 }
 
-export interface LogOptions {
-  readonly debug: boolean;
-  readonly trace: boolean;
+/** Where log lines go (`LogSettings`), and what of the protocol is traced. */
+export interface LogOptions extends LogSettings {
+  /** Also trace the server's own clients. */
   readonly traceVerbose: boolean;
   readonly traceHeaders: boolean;
-  readonly logtime: boolean;
-  readonly logtimeUtc: boolean;
-  readonly logFile: string;
-  /** Bytes after which the log file is rotated; 0 means never. */
-  readonly logSizeLimitBytes: number;
-  /** Current file plus backups to keep; 0 means all. */
-  readonly logMaxFiles: number;
-  readonly syslog: boolean;
-  readonly remoteSyslog: string;
+  /** Bytes of a payload that a trace shows; 0 means all. */
   readonly maxTracedMsgLen: number;
 }
 

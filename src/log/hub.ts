@@ -12,7 +12,7 @@ import type { LogSink } from "./sink.ts";
 import { StderrSink } from "./stderr.ts";
 import { SyslogSink, parseSyslogAddress } from "./syslog.ts";
 
-/** What the log can be told; the `LogOptions` of the configuration are these and more. */
+/** Where lines go and which; the `LogOptions` of the configuration are these and more. */
 export interface LogSettings {
   readonly debug: boolean;
   readonly trace: boolean;
