@@ -8,7 +8,7 @@ import type { System } from "./system.ts";
 export type { Clock, Timer } from "./clock.ts";
 export type { AppendFile, DirectoryEntry, Disk } from "./disk.ts";
 export { DiskError } from "./disk.ts";
-export type { Listener, Network, Stream, StreamError, StreamHandler, TlsHandshake, TlsServerContext, TlsServerSettings, TlsState, TlsStream } from "./network.ts";
+export type { Listener, Network, Stream, StreamError, StreamHandler, TlsFailure, TlsHandshake, TlsServerContext, TlsServerSettings, TlsState, TlsStream } from "./network.ts";
 export { ListenError } from "./network.ts";
 export type { Random } from "./random.ts";
 export type { SyslogRoad, SyslogRoads } from "./syslog.ts";

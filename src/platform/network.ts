@@ -49,10 +49,10 @@ export type TlsHandshake = { readonly ok: true } | TlsFailure;
 export interface TlsFailure {
   readonly ok: false;
   /**
-   * `gone`: the peer left; `version`, `suite`: nothing in common; `untrusted`: a certificate that does not verify; `own-certificate`: we have none;
+   * `gone`: the peer left; `version`, `suite`, `group`: nothing in common; `untrusted`: a certificate that does not verify; `own-certificate`: we have none;
    * `not-tls` and `timeout` are not known to the engine but to those who wait for it.
    */
-  readonly kind: "gone" | "not-tls" | "timeout" | "version" | "suite" | "untrusted" | "own-certificate" | "other";
+  readonly kind: "gone" | "not-tls" | "timeout" | "version" | "suite" | "group" | "untrusted" | "own-certificate" | "other";
   /** What the log says, without what only the ClientHello or the certificate tells. */
   readonly cause: string;
   /** DER of the peer's leaf certificate, when that is the trouble. */

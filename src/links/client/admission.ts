@@ -25,7 +25,7 @@ export class Admission {
     const { link } = this;
     this.#timer = link.host.clock.after(link.host.authenticator.timeoutMs(link.connectionType), () => {
       if (link.connectReceived) return;
-      link.logged.error("Authentication Timeout");
+      link.logged.debug("Authentication Timeout");
       link.closeWithError("Authentication Timeout", "Authentication Timeout");
     });
   }

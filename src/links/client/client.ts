@@ -44,6 +44,9 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
   /** Address of the peer, or the one a PROXY header named. */
   remoteAddress: string;
   remotePort: number;
+  /** Address of the peer, which log lines show also behind a PROXY header. */
+  readonly socketAddress: string;
+  readonly socketPort: number;
   /** Address that a trusted-looking forwarding header named, for the log label only. */
   forwardedFor = "";
 
@@ -95,8 +98,8 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
     this.id = host.nextClientId();
     this.startedAtNs = host.clock.nowNs();
     this.lastActivityMs = host.clock.nowMs();
-    this.remoteAddress = stream.remoteAddress;
-    this.remotePort = stream.remotePort;
+    this.remoteAddress = this.socketAddress = stream.remoteAddress;
+    this.remotePort = this.socketPort = stream.remotePort;
     this.account = host.globalAccount;
     this.#stream = stream;
     this.outbound = new Outbound(stream, host.turn, this, () => host.clock.monotonicMs());
@@ -162,12 +165,13 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
     if (initial !== undefined && initial.length > 0) this.onData(initial);
   }
 
-  /** Refuses the connection when there are too many; the client has seen INFO by then. */
+  /** Refuses the connection when there are too many; the client has seen INFO by then, unless it was to begin with TLS. */
   refusedAsSurplus(): boolean {
     const { maxConnections } = this.host.accepting;
     if (maxConnections >= 0 && this.host.clientCount <= maxConnections) return false;
+    this.sendError("maximum connections exceeded");
     this.logged.error("maximum connections exceeded");
-    this.closeWithError("maximum connections exceeded", "Maximum Connections Exceeded");
+    this.close("Maximum Connections Exceeded");
     return true;
   }
 

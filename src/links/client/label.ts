@@ -4,7 +4,7 @@ import type { ClientLink } from "./client.ts";
 /** `<ip>:<port> - cid:<n>`, then ` - "v<version>:<lang>:<name>"` and ` - "<account>/<user>"` once known. */
 export function connectionLabel(link: ClientLink): string {
   const forwarded = link.forwardedFor === "" ? "" : `${bracket(link.forwardedFor)}/`;
-  const address = `${forwarded}${bracket(link.remoteAddress)}:${link.remotePort}`;
+  const address = `${forwarded}${bracket(link.socketAddress)}:${link.socketPort}`;
   let label = `${address} - ${link.kind === "websocket" ? "wid" : "cid"}:${link.id}`;
   const { version, lang, name } = link.connect;
   const told = [version === "" ? "" : `v${version}`, lang, name].filter((part) => part !== "");

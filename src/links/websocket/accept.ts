@@ -2,45 +2,56 @@
  * From an accepted socket on the WebSocket listener to a client connection: TLS where configured, HTTP requests until one upgrades, then frames. The whole
  * of it is bounded by `handshake_timeout`. Spec: WebSocket, section 2.
  */
-import type { Stream, StreamError, StreamHandler, Timer } from "../../platform/index.ts";
+import type { Stream, StreamError, StreamHandler, Timer, TlsStream } from "../../platform/index.ts";
 import { ClientLink } from "../client/client.ts";
-import type { LinkHost, ListenerTls } from "../host.ts";
-import { type HeadVerdict, headerValues, parseRequestHead, type RequestHead } from "../http/index.ts";
-import { pinViolation } from "../pins.ts";
+import { RECORD_HEADER_BYTES } from "../clienthello.ts";
+import { type HandshakeFailure, type HandshakeWaiter, ServerHandshake } from "../handshake.ts";
+import type { LinkHost } from "../host.ts";
+import { BodySkipper, bodyFraming, HEAD_BYTES_MAX, type HeadVerdict, headerValues, parseRequestHead, type RequestHead } from "../http/index.ts";
 import { WebsocketStream } from "./stream.ts";
-import { judgeUpgrade, NO_HOST_RESPONSE, NOT_HTTP_RESPONSE, NOT_TLS_RESPONSE, refusalResponse, type UpgradeVerdict } from "./upgrade.ts";
+import { judgeUpgrade, malformedResponse, NO_HOST_RESPONSE, NOT_TLS_RESPONSE, refusalResponse, type UpgradeVerdict } from "./upgrade.ts";
 
-const TLS_HANDSHAKE_BYTE = 0x16;
+/** Beginnings of plain HTTP requests, as long as a TLS record's header. */
+const HTTP_BEGINNINGS = ["GET /", "HEAD ", "POST ", "PUT /", "OPTIO"];
+const HEAD_END = "\r\n\r\n";
 
 export function acceptWebsocket(host: LinkHost, stream: Stream): void {
   new WebsocketAcceptance(host, stream).start();
 }
 
-class WebsocketAcceptance implements StreamHandler {
+class WebsocketAcceptance implements StreamHandler, HandshakeWaiter {
   #stream: Stream;
+  /** Bytes of a request head, in `[0, #length)`; grows by doubling. */
   #gathered = Buffer.alloc(0);
+  #length = 0;
   #timer: Timer | undefined = undefined;
-  #onBytes: () => void = () => this.#requests();
+  #skipper: BodySkipper | undefined = undefined;
   #closed = false;
+  readonly #remote: string;
 
   constructor(
     private readonly host: LinkHost,
     stream: Stream,
   ) {
     this.#stream = stream;
+    this.#remote = `${stream.remoteAddress.includes(":") ? `[${stream.remoteAddress}]` : stream.remoteAddress}:${stream.remotePort}`;
     stream.handler = this;
   }
 
   start(): void {
     const { websocket, websocketTls } = this.host.accepting;
-    if (websocket.handshakeTimeoutMs > 0) this.#timer = this.host.clock.after(websocket.handshakeTimeoutMs, () => this.#stream.terminate());
-    if (websocketTls !== undefined) this.#onBytes = () => this.#tls(websocketTls);
+    if (websocketTls !== undefined) return new ServerHandshake(this.host.clock, this.#stream, websocketTls, Buffer.alloc(0), this).start(websocket.handshakeTimeoutMs);
+    this.#limitRequests();
   }
 
   onData(bytes: Buffer): void {
     if (this.#closed) return;
-    this.#gathered = this.#gathered.length === 0 ? Buffer.from(bytes) : Buffer.concat([this.#gathered, bytes]);
-    this.#onBytes();
+    const isFirstLine = this.#gathered.subarray(0, this.#length).indexOf(10) === -1;
+    const searchFrom = Math.max(0, this.#length - HEAD_END.length + 1);
+    this.#gather(bytes);
+    // A head is parsed when its first line is here, which may be refused at once, and when it is whole: not for every byte of it.
+    const mayBeParsed = this.#skipper !== undefined || isFirstLine || this.#length > HEAD_BYTES_MAX || this.#held.indexOf(HEAD_END, searchFrom, "latin1") !== -1;
+    if (mayBeParsed) this.#requests();
   }
 
   onDrain(): void {}
@@ -48,66 +59,100 @@ class WebsocketAcceptance implements StreamHandler {
   onClose(_error: StreamError | undefined): void {
     this.#closed = true;
     this.#timer?.cancel();
+    this.#drop(this.#length);
   }
 
-  #label(): string {
-    const { remoteAddress, remotePort } = this.#stream;
-    return `${remoteAddress.includes(":") ? `[${remoteAddress}]` : remoteAddress}:${remotePort}`;
+  get #held(): Buffer {
+    return this.#gathered.subarray(0, this.#length);
   }
 
-  #tls(tls: ListenerTls): void {
-    if (this.#gathered[0] !== TLS_HANDSHAKE_BYTE) {
-      this.host.log.error(`websocket: TLS handshake error from ${this.#label()}: client sent an HTTP request to an HTTPS server`);
-      return this.#answerAndClose(NOT_TLS_RESPONSE);
+  #gather(bytes: Buffer): void {
+    const needed = this.#length + bytes.length;
+    if (needed > this.#gathered.length) {
+      const grown = Buffer.allocUnsafeSlow(Math.max(needed, 2 * this.#gathered.length));
+      this.#gathered.copy(grown, 0, 0, this.#length);
+      this.#gathered = grown;
     }
-    const initial = this.#gathered;
-    this.#gathered = Buffer.alloc(0);
-    this.#onBytes = () => undefined;
-    const secured = this.#stream.upgradeTls(tls.contextFor(""), initial, (result) => {
-      if (!result.ok) {
-        this.host.log.error(`websocket: TLS handshake error from ${this.#label()}: ${result.cause}`);
-        return;
-      }
-      const violation = pinViolation(tls.options.pinnedCerts, secured.tls);
-      if (violation !== undefined) {
-        this.host.log.error(`websocket: TLS handshake error from ${this.#label()}: certificate not pinned`);
-        return secured.terminate();
-      }
-      this.#onBytes = () => this.#requests();
-    });
-    this.#stream = secured;
-    secured.handler = this;
+    bytes.copy(this.#gathered, this.#length);
+    this.#length = needed;
   }
+
+  #drop(count: number): void {
+    this.#gathered = Buffer.from(this.#gathered.subarray(count, this.#length));
+    this.#length = this.#gathered.length;
+  }
+
+  /** From now on requests are waited for, together not longer than `handshake_timeout`. */
+  #limitRequests(): void {
+    const { handshakeTimeoutMs } = this.host.accepting.websocket;
+    if (handshakeTimeoutMs > 0) this.#timer = this.host.clock.after(handshakeTimeoutMs, () => this.#stream.terminate());
+  }
+
+  // TLS
+
+  onUpgraded(stream: TlsStream): void {
+    this.#stream = stream;
+  }
+
+  onSecured(stream: TlsStream): void {
+    stream.handler = this;
+    this.#limitRequests();
+  }
+
+  onFailed(failure: HandshakeFailure, firstBytes: Buffer): void {
+    this.#closed = true;
+    const isHttp = failure.kind === "not-tls" && HTTP_BEGINNINGS.includes(firstBytes.latin1Slice(0, RECORD_HEADER_BYTES));
+    const cause = isHttp ? "client sent an HTTP request to an HTTPS server" : failure.cause;
+    this.host.log.error(`websocket: TLS handshake error from ${this.#remote}: ${cause}`);
+    if (isHttp) this.#answer(NOT_TLS_RESPONSE);
+  }
+
+  // HTTP
 
   /** Answers requests in order until one upgrades. */
   #requests(): void {
-    while (this.#gathered.length > 0 && !this.#closed) {
-      const verdict: HeadVerdict = parseRequestHead(this.#gathered);
+    while (this.#length > 0 && !this.#closed) {
+      if (this.#skipper !== undefined && !this.#skipBody(this.#skipper)) return;
+      const verdict: HeadVerdict = parseRequestHead(this.#held);
       if (verdict.kind === "incomplete") return;
-      if (verdict.kind === "malformed") return this.#answerAndClose(NOT_HTTP_RESPONSE);
+      if (verdict.kind === "malformed") return this.#answerAndClose(malformedResponse(verdict.status));
       const { head } = verdict;
       if (head.version === "1.1" && headerValues(head, "host").length === 0) return this.#answerAndClose(NO_HOST_RESPONSE);
-      const rest = this.#gathered.subarray(head.length);
+      this.#drop(head.length);
       const { websocket, websocketTls } = this.host.accepting;
       const judged = judgeUpgrade(head, { options: websocket, isTls: websocketTls !== undefined, hasMqtt: false });
-      if (judged.kind === "accepted") return this.#upgrade(judged, rest);
-      this.host.log.error(`${this.#label()} - websocket handshake error: ${judged.detail}`);
-      this.#answer(refusalResponse(judged.status, this.host.clock.nowMs()));
-      if (closesAfter(head)) return this.#stream.end();
-      const body = Number(headerValues(head, "content-length")[0] ?? 0);
-      this.#gathered = rest.subarray(Math.min(Number.isFinite(body) && body > 0 ? body : 0, rest.length));
+      if (judged.kind === "accepted") return this.#upgrade(judged);
+      this.#refuse(head, judged);
     }
   }
 
-  #upgrade(accepted: Extract<UpgradeVerdict, { kind: "accepted" }>, rest: Buffer): void {
-    if (rest.length > 0) {
-      this.host.log.error(`${this.#label()} - websocket handshake error: client sent data before handshake is complete`);
+  #refuse(head: RequestHead, refusal: Extract<UpgradeVerdict, { kind: "refused" }>): void {
+    this.host.log.error(`${this.#remote} - websocket handshake error: ${refusal.detail}`);
+    this.#answer(refusalResponse(refusal.status, this.host.clock.nowMs()));
+    const framing = bodyFraming(head);
+    if (framing.kind === "length" || framing.kind === "chunked") this.#skipper = new BodySkipper(framing);
+    if (framing.kind === "invalid" || closesAfter(head)) this.#close();
+  }
+
+  /** False while the body of the last request is not over. */
+  #skipBody(skipper: BodySkipper): boolean {
+    this.#drop(skipper.skip(this.#held));
+    if (skipper.hopeless) this.#close();
+    if (!skipper.done) return false;
+    this.#skipper = undefined;
+    return this.#length > 0;
+  }
+
+  #upgrade(accepted: Extract<UpgradeVerdict, { kind: "accepted" }>): void {
+    if (this.#length > 0) {
+      this.#closed = true;
+      this.host.log.error(`${this.#remote} - websocket handshake error: client sent data before handshake is complete`);
       return this.#stream.terminate();
     }
     this.#timer?.cancel();
     this.#answer(accepted.response);
     if (accepted.target !== "client") {
-      this.host.log.error(`${this.#label()} - Not configured to accept leaf node connections`);
+      this.host.log.error(`${this.#remote} - Not configured to accept leaf node connections`);
       return this.#stream.end();
     }
     const tls = "tls" in this.#stream ? (this.#stream as { readonly tls: ClientLink["tls"] }).tls : undefined;
@@ -130,8 +175,13 @@ class WebsocketAcceptance implements StreamHandler {
   }
 
   #answerAndClose(text: string): void {
-    this.#closed = true;
     this.#answer(text);
+    this.#close();
+  }
+
+  #close(): void {
+    this.#closed = true;
+    this.#timer?.cancel();
     this.#stream.end();
   }
 }

@@ -146,7 +146,7 @@ function cookiesOf(head: RequestHead, options: WebsocketOptions): Extract<Upgrad
   return Object.fromEntries(Object.entries(wanted).flatMap(([field, name]) => (name === "" || !cookies.has(name) ? [] : [[field, cookies.get(name)]])));
 }
 
-const REASONS: Readonly<Record<number, string>> = { 400: "Bad Request", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed", 431: "Request Header Fields Too Large" };
+const REASONS: Readonly<Record<number, string>> = { 400: "Bad Request", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed", 431: "Request Header Fields Too Large", 505: "HTTP Version Not Supported" };
 
 /** The answer to a refused request; the connection goes on. `atMs` is wall clock time. */
 export function refusalResponse(status: number, atMs: number): string {
@@ -155,8 +155,11 @@ export function refusalResponse(status: number, atMs: number): string {
   return `${lines.join("\r\n")}\r\n\r\n${body}`;
 }
 
-/** The answer to something that is no HTTP request. */
-export const NOT_HTTP_RESPONSE = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n400 Bad Request";
+/** The answer to something that is no HTTP/1.1 request. */
+export function malformedResponse(status: number): string {
+  const text = `${status} ${REASONS[status] ?? ""}`;
+  return `HTTP/1.1 ${text}\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n${text}`;
+}
 /** The answer of HTTP/1.1 to a request without a Host header. */
 export const NO_HOST_RESPONSE = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n400 Bad Request: missing required Host header";
 /** The answer to plain HTTP on a TLS listener. */

@@ -34,7 +34,7 @@ export type EngineError = Error & { readonly code?: string };
 const ENGINE_ERRORS: readonly (readonly [RegExp, TlsFailure["kind"], string])[] = [
   [/PEER_DID_NOT_RETURN_A_CERTIFICATE/, "other", "tls: client didn't provide a certificate"],
   [/UNSUPPORTED_PROTOCOL|NO_PROTOCOLS_ENABLED|INAPPROPRIATE_FALLBACK/, "version", "tls: client offered only unsupported versions"],
-  [/NO_SHARED_GROUP|WRONG_CURVE/, "other", "tls: no key exchanges supported by both client and server"],
+  [/NO_SHARED_GROUP|WRONG_CURVE/, "group", "tls: no key exchanges supported by both client and server"],
   [/NO_SHARED_CIPHER/, "suite", "tls: no cipher suite supported by both client and server"],
   [/NO_CERTIFICATE_SET|UNKNOWN_CERTIFICATE_TYPE/, "own-certificate", "tls: no certificates configured"],
   [/HTTP_REQUEST|HTTPS_PROXY_REQUEST|WRONG_SSL_VERSION|WRONG_VERSION_NUMBER/, "not-tls", "tls: first record does not look like a TLS handshake"],
