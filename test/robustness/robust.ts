@@ -1,18 +1,17 @@
 /** What the robustness tests share: the server under test, its figures, and a well-behaved client. */
-import { readFileSync } from "node:fs";
+import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { poll } from "../support/deadline.ts";
 import { RawSocket } from "../support/raw-socket.ts";
 import { ServerProcess, type ServerSetup } from "../support/server-process.ts";
 import { temporaryFolder } from "../support/temporary.ts";
-import { chmodSync, writeFileSync } from "node:fs";
 
 export const BINARY = resolve(process.env["NATS_SERVER"] ?? join(import.meta.dir, "../../dist/nats-server"));
 
 /** Descriptors that the server may open: enough for every crowd here. */
 const DESCRIPTORS = 16_384;
 
-/** Starts the server with room for many connections: by way of a shell that raises the limit and becomes the server. */
+/** Starts the server, on its random client and monitoring ports, with room for many connections: by way of a shell that raises the limit and becomes the server. */
 export async function startServer(setup: Omit<ServerSetup, "binary">): Promise<ServerProcess> {
   const launcher = join(temporaryFolder("launcher"), "launch.sh");
   writeFileSync(launcher, `#!/bin/sh\nulimit -n ${DESCRIPTORS}\nexec "${BINARY}" "$@"\n`);

@@ -210,6 +210,30 @@ describe("a producer faster than its consumer", () => {
     expect(consumer.operationCount).toBe(11);
   });
 
+  test("goes on for the sake of the consumer that it waits for, not of one it waited for before", async () => {
+    const { simulation, server, producer, consumer } = await nearlyFull();
+    const second = await server.client({}, NARROW);
+    second.send("SUB b 1\r\n");
+    await simulation.settle();
+    second.pause();
+    for (let messages = 0; messages < 10; messages++) {
+      producer.publish("b", "x".repeat(10_000));
+      await simulation.advance(10);
+    }
+    producer.publish("a", "x");
+    await simulation.advance(20);
+    producer.publish("b", "x");
+    await simulation.settle();
+    expect(isHeldBack(producer)).toBe(true);
+    consumer.resume();
+    await simulation.advance(1);
+    expect(consumer.operationCount).toBe(11);
+    expect(isHeldBack(producer)).toBe(true);
+    second.resume();
+    await simulation.advance(1);
+    expect(isHeldBack(producer)).toBe(false);
+  });
+
   test("goes on when the consumer leaves", async () => {
     const { simulation, producer, consumer } = await nearlyFull();
     producer.publish("a", "x");
