@@ -17,7 +17,7 @@ import { distribute } from "../distribute.ts";
 import type { LinkHost } from "../host.ts";
 import { Outbound, type OutboundOwner } from "../outbound.ts";
 import { Admission, REFUSED } from "./admission.ts";
-import { Backpressure, stallThreshold } from "./backpressure.ts";
+import { Backpressure, longBacklog, stallThreshold } from "./backpressure.ts";
 import { encodeDelivery } from "./encode.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { redactConnect } from "./label.ts";
@@ -477,8 +477,8 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
     const pending = outbound.end - outbound.start;
     const maxPending = this.host.settings.maxPending;
     if (pending > stallThreshold(maxPending) && origin instanceof ClientLink && origin !== this) {
-      if (this.host.settings.noFastProducerStall) return Delivery.StalledConsumer;
-      origin.backpressure.note(this);
+      if (!this.host.settings.noFastProducerStall) origin.backpressure.note(this);
+      else if (pending > longBacklog(maxPending)) return Delivery.StalledConsumer;
     }
     subscription.delivered++;
     const size = message.bodyEnd - message.bodyStart;
