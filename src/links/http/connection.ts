@@ -5,7 +5,8 @@
  */
 import type { Clock, Stream, StreamError, StreamHandler, Timer, TlsServerContext } from "../../platform/index.ts";
 import { type BodyFraming, bodyFraming, BodySkipper } from "./body.ts";
-import { hasToken, headerValues, parseRequestHead, type RequestHead } from "./head.ts";
+import { hasToken, hostFault, parseRequestHead, type RequestHead } from "./head.ts";
+import { NOT_TLS_RESPONSE, refusal } from "./refusal.ts";
 import { parseTarget, type RequestTarget } from "./target.ts";
 
 export interface HttpRequest extends RequestTarget {
@@ -41,18 +42,13 @@ const WRITE_TIMEOUT_MS = 60_000;
 /** Bytes that wait behind an unanswered request before the peer is held back. */
 const BEHIND_BYTES_MAX = 64 * 1024;
 
-const NOT_TLS_RESPONSE = "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
-
 const STATUS_TEXT: Readonly<Record<number, string>> = {
   200: "OK",
   301: "Moved Permanently",
   400: "Bad Request",
   404: "Not Found",
-  431: "Request Header Fields Too Large",
   500: "Internal Server Error",
-  501: "Not Implemented",
   503: "Service Unavailable",
-  505: "HTTP Version Not Supported",
 };
 
 export class HttpConnection implements StreamHandler {
@@ -164,7 +160,7 @@ export class HttpConnection implements StreamHandler {
     }
     const verdict = parseRequestHead(this.#input);
     if (verdict.kind === "incomplete") return false;
-    if (verdict.kind === "malformed") return this.#refuse(verdict.status);
+    if (verdict.kind === "malformed") return this.#refuse(verdict.status, verdict.detail);
     this.#input = this.#input.subarray(verdict.head.length);
     this.#headPending = false;
     this.#limit(IDLE_TIMEOUT_MS);
@@ -172,9 +168,8 @@ export class HttpConnection implements StreamHandler {
   }
 
   #answer(head: RequestHead): boolean {
-    const hosts = headerValues(head, "host").length;
-    if (hosts === 0 && head.version === "1.1") return this.#refuse(400, "missing required Host header");
-    if (hosts > 1) return this.#refuse(400);
+    const fault = hostFault(head);
+    if (fault !== undefined) return this.#refuse(fault.status, fault.detail);
     const framing = bodyFraming(head);
     if (framing.kind === "invalid") return this.#refuse(framing.status);
     const target = parseTarget(head.target);
@@ -199,12 +194,8 @@ export class HttpConnection implements StreamHandler {
   }
 
   /** Answers what cannot be answered otherwise, and closes. */
-  #refuse(status: number, detail = status === 505 ? "unsupported protocol version" : ""): false {
-    const reason = `${status} ${STATUS_TEXT[status] ?? ""}`;
-    // Go names the cause in the status line and in the body.
-    const text = status === 501 ? "Unsupported transfer encoding" : detail === "" ? reason : `${reason}: ${detail}`;
-    const line = status === 501 ? reason : text;
-    this.#send(`HTTP/1.1 ${line}\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n${text}`, true);
+  #refuse(status: number, detail = ""): false {
+    this.#send(refusal(status, detail), true);
     return false;
   }
 

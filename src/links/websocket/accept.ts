@@ -7,13 +7,14 @@ import { ClientLink } from "../client/client.ts";
 import { RECORD_HEADER_BYTES } from "../clienthello.ts";
 import { type HandshakeFailure, type HandshakeWaiter, ServerHandshake } from "../handshake.ts";
 import type { LinkHost } from "../host.ts";
-import { BodySkipper, bodyFraming, HEAD_BYTES_MAX, type HeadVerdict, headerValues, parseRequestHead, type RequestHead } from "../http/index.ts";
+import { BodySkipper, bodyFraming, HEAD_BYTES_MAX, headEnd, headerValues, hostFault, NOT_TLS_RESPONSE, parseRequestHead, parseTarget, refusal, type RequestHead } from "../http/index.ts";
 import { WebsocketStream } from "./stream.ts";
-import { judgeUpgrade, malformedResponse, NO_HOST_RESPONSE, NOT_TLS_RESPONSE, refusalResponse, type UpgradeVerdict } from "./upgrade.ts";
+import { judgeUpgrade, refusalResponse, type UpgradeVerdict } from "./upgrade.ts";
 
 /** Beginnings of plain HTTP requests, as long as a TLS record's header. */
 const HTTP_BEGINNINGS = ["GET /", "HEAD ", "POST ", "PUT /", "OPTIO"];
-const HEAD_END = "\r\n\r\n";
+/** Longest end of a head, less one: a search for it begins so far back. */
+const HEAD_END_BYTES = 3;
 
 export function acceptWebsocket(host: LinkHost, stream: Stream): void {
   new WebsocketAcceptance(host, stream).start();
@@ -47,10 +48,10 @@ class WebsocketAcceptance implements StreamHandler, HandshakeWaiter {
   onData(bytes: Buffer): void {
     if (this.#closed) return;
     const isFirstLine = this.#gathered.subarray(0, this.#length).indexOf(10) === -1;
-    const searchFrom = Math.max(0, this.#length - HEAD_END.length + 1);
+    const searchFrom = Math.max(0, this.#length - HEAD_END_BYTES);
     this.#gather(bytes);
     // A head is parsed when its first line is here, which may be refused at once, and when it is whole: not for every byte of it.
-    const mayBeParsed = this.#skipper !== undefined || isFirstLine || this.#length > HEAD_BYTES_MAX || this.#held.indexOf(HEAD_END, searchFrom, "latin1") !== -1;
+    const mayBeParsed = this.#skipper !== undefined || isFirstLine || this.#length > HEAD_BYTES_MAX || headEnd(this.#held, searchFrom) !== -1;
     if (mayBeParsed) this.#requests();
   }
 
@@ -113,25 +114,28 @@ class WebsocketAcceptance implements StreamHandler, HandshakeWaiter {
   #requests(): void {
     while (this.#length > 0 && !this.#closed) {
       if (this.#skipper !== undefined && !this.#skipBody(this.#skipper)) return;
-      const verdict: HeadVerdict = parseRequestHead(this.#held);
+      const verdict = parseRequestHead(this.#held);
       if (verdict.kind === "incomplete") return;
-      if (verdict.kind === "malformed") return this.#answerAndClose(malformedResponse(verdict.status));
+      if (verdict.kind === "malformed") return this.#answerAndClose(refusal(verdict.status, verdict.detail));
       const { head } = verdict;
-      if (head.version === "1.1" && headerValues(head, "host").length === 0) return this.#answerAndClose(NO_HOST_RESPONSE);
+      const fault = hostFault(head) ?? (parseTarget(head.target) === undefined ? { status: 400, detail: "" } : undefined);
+      if (fault !== undefined) return this.#answerAndClose(refusal(fault.status, fault.detail));
+      const framing = bodyFraming(head);
+      if (framing.kind === "invalid") return this.#answerAndClose(refusal(framing.status));
       this.#drop(head.length);
       const { websocket, websocketTls } = this.host.accepting;
       const judged = judgeUpgrade(head, { options: websocket, isTls: websocketTls !== undefined, hasMqtt: false });
       if (judged.kind === "accepted") return this.#upgrade(judged);
       this.#refuse(head, judged);
+      if (framing.kind !== "none") this.#skipper = new BodySkipper(framing);
     }
   }
 
-  #refuse(head: RequestHead, refusal: Extract<UpgradeVerdict, { kind: "refused" }>): void {
-    this.host.log.error(`${this.#remote} - websocket handshake error: ${refusal.detail}`);
-    this.#answer(refusalResponse(refusal.status, this.host.clock.nowMs()));
-    const framing = bodyFraming(head);
-    if (framing.kind === "length" || framing.kind === "chunked") this.#skipper = new BodySkipper(framing);
-    if (framing.kind === "invalid" || closesAfter(head)) this.#close();
+  #refuse(head: RequestHead, refused: Extract<UpgradeVerdict, { kind: "refused" }>): void {
+    this.host.log.error(`${this.#remote} - websocket handshake error: ${refused.detail}`);
+    const closes = closesAfter(head);
+    this.#answer(refusalResponse(refused.status, head.version, this.host.clock.nowMs(), closes));
+    if (closes) this.#close();
   }
 
   /** False while the body of the last request is not over. */
@@ -152,7 +156,7 @@ class WebsocketAcceptance implements StreamHandler, HandshakeWaiter {
     this.#timer?.cancel();
     this.#answer(accepted.response);
     if (accepted.target !== "client") {
-      this.host.log.error(`${this.#remote} - Not configured to accept leaf node connections`);
+      this.host.log.error("Not configured to accept leaf node connections");
       return this.#stream.end();
     }
     const tls = "tls" in this.#stream ? (this.#stream as { readonly tls: ClientLink["tls"] }).tls : undefined;

@@ -5,6 +5,7 @@
 import type { WebsocketOptions } from "../../config/index.ts";
 import { nodeNet } from "../../util/builtin.ts";
 import { sha1Base64 } from "../../util/hash.ts";
+import { goQuote } from "../../util/quote.ts";
 import { hasToken, headerValues, type RequestHead } from "../http/index.ts";
 
 export type UpgradeTarget = "client" | "mqtt" | "leafnode";
@@ -75,9 +76,9 @@ function isKey(key: string): boolean {
   return /^[A-Za-z0-9+/]{22}==$/.test(key);
 }
 
-/** Parameters of the offer do not matter: the answer is always the same. */
+/** Parameters of the offer do not matter, nor which parameter the name stands beside: the answer is always the same. */
 function offersDeflate(head: RequestHead): boolean {
-  return headerValues(head, "sec-websocket-extensions").some((value) => value.split(",").some((offer) => offer.split(";", 1)[0].trim().toLowerCase() === "permessage-deflate"));
+  return headerValues(head, "sec-websocket-extensions").some((value) => value.split(/[,;]/).some((part) => part.trim().toLowerCase() === "permessage-deflate"));
 }
 
 function acceptedResponse(key: string, compression: boolean, masked: boolean, target: UpgradeTarget, extra: Readonly<Record<string, string>>): string {
@@ -103,15 +104,15 @@ function originFault(head: RequestHead, host: string, rules: UpgradeRules): stri
   const text = headerValues(head, "origin")[0] || headerValues(head, "sec-websocket-origin")[0] || "";
   if (text === "") return undefined;
   const origin = parseOrigin(text);
-  if (origin === undefined) return `parse ${JSON.stringify(text)}: invalid URI for request`;
+  if (typeof origin === "string") return `parse ${goQuote(text)}: ${origin}`;
   if (sameOrigin) {
     const own = parseOrigin(`${rules.isTls ? "https" : "http"}://${host}`);
-    if (own === undefined || !sameOriginAs(origin, own)) return "not same origin";
+    if (typeof own === "string" || !sameOriginAs(origin, own)) return "not same origin";
   }
   if (allowedOrigins.length === 0) return undefined;
   const listed = allowedOrigins.some((allowed) => {
     const entry = parseOrigin(allowed);
-    return entry !== undefined && sameOriginAs(origin, entry);
+    return typeof entry !== "string" && sameOriginAs(origin, entry);
   });
   return listed ? undefined : "not in the allowed list";
 }
@@ -120,17 +121,30 @@ function sameOriginAs(a: Origin, b: Origin): boolean {
   return a.scheme === b.scheme && a.host === b.host && a.port === b.port;
 }
 
-function parseOrigin(text: string): Origin | undefined {
-  const match = /^([A-Za-z][A-Za-z0-9+.-]*):\/\/(\[[^\]]*\]|[^/:?#]*)(?::(\d+))?(?:[/?#].*)?$/.exec(text);
-  if (match === null) return undefined;
-  const scheme = match[1].toLowerCase();
-  return { scheme, host: match[2].toLowerCase(), port: match[3] ?? (scheme === "https" ? "443" : "80") };
+/** Scheme, host and port of an absolute URI; or what is wrong with it, in Go's words. */
+function parseOrigin(text: string): Origin | string {
+  const match = /^(?:([A-Za-z][A-Za-z0-9+.-]*):)?(?:\/\/([^/?]*))?(.*)$/s.exec(text);
+  const scheme = match?.[1]?.toLowerCase() ?? "";
+  if (match === null || (scheme === "" && !text.startsWith("/"))) return "invalid URI for request";
+  // Behind a path alone there may be anything: it has no host, so it equals nothing.
+  if (scheme === "") return { scheme, host: "", port: "80" };
+  const authority = (match[2] ?? "").replace(/^.*@/, "");
+  if (authority.startsWith("[") && !authority.includes("]")) return "missing ']' in host";
+  const [, host, rest] = /^(\[[^\]]*\]|[^:]*)(.*)$/s.exec(authority) ?? ["", "", ""];
+  if (rest !== "" && !/^:\d*$/.test(rest)) return `invalid port ${goQuote(rest)} after host`;
+  const forbidden = /[\s"#<>\\^`{|}]/.exec(host);
+  if (forbidden !== null) return `invalid character ${goQuote(forbidden[0])} in host name`;
+  return { scheme, host: host.toLowerCase(), port: rest === "" ? defaultPort(scheme) : rest.slice(1) };
+}
+
+function defaultPort(scheme: string): string {
+  return scheme === "https" ? "443" : "80";
 }
 
 /** The whole value of the first header line must be one address: a list could be forged by anybody. */
 function forwardedAddress(head: RequestHead): string {
   const value = headerValues(head, "x-forwarded-for")[0] ?? "";
-  return nodeNet().isIP(value) === 0 ? "" : value;
+  return value.includes("%") || nodeNet().isIP(value) === 0 ? "" : value;
 }
 
 function cookiesOf(head: RequestHead, options: WebsocketOptions): Extract<UpgradeVerdict, { kind: "accepted" }>["cookies"] {
@@ -146,21 +160,12 @@ function cookiesOf(head: RequestHead, options: WebsocketOptions): Extract<Upgrad
   return Object.fromEntries(Object.entries(wanted).flatMap(([field, name]) => (name === "" || !cookies.has(name) ? [] : [[field, cookies.get(name)]])));
 }
 
-const REASONS: Readonly<Record<number, string>> = { 400: "Bad Request", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed", 431: "Request Header Fields Too Large", 505: "HTTP Version Not Supported" };
+const REASONS: Readonly<Record<number, string>> = { 400: "Bad Request", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed" };
 
-/** The answer to a refused request; the connection goes on. `atMs` is wall clock time. */
-export function refusalResponse(status: number, atMs: number): string {
+/** The answer to a refused request, after which the connection goes on, unless it `closes`. `atMs` is wall clock time. */
+export function refusalResponse(status: number, version: string, atMs: number, closes: boolean): string {
   const body = `${REASONS[status] ?? ""}\n`;
-  const lines = [`HTTP/1.1 ${status} ${REASONS[status] ?? ""}`, "Content-Type: text/plain; charset=utf-8", "Sec-Websocket-Version: 13", "X-Content-Type-Options: nosniff", `Date: ${new Date(atMs).toUTCString()}`, `Content-Length: ${body.length}`];
+  const lines = [`HTTP/${version} ${status} ${REASONS[status] ?? ""}`, "Content-Type: text/plain; charset=utf-8", "Sec-Websocket-Version: 13", "X-Content-Type-Options: nosniff", `Date: ${new Date(atMs).toUTCString()}`, `Content-Length: ${body.length}`];
+  if (closes && version === "1.1") lines.push("Connection: close");
   return `${lines.join("\r\n")}\r\n\r\n${body}`;
 }
-
-/** The answer to something that is no HTTP/1.1 request. */
-export function malformedResponse(status: number): string {
-  const text = `${status} ${REASONS[status] ?? ""}`;
-  return `HTTP/1.1 ${text}\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n${text}`;
-}
-/** The answer of HTTP/1.1 to a request without a Host header. */
-export const NO_HOST_RESPONSE = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n400 Bad Request: missing required Host header";
-/** The answer to plain HTTP on a TLS listener. */
-export const NOT_TLS_RESPONSE = "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
