@@ -6,7 +6,7 @@
  * [TLS] → [INFO inside TLS] → the link's own life. A connection too many is told so before all of it that could make it wait.
  */
 import type { Stream, StreamError, StreamHandler, Timer, TlsStream } from "../../platform/index.ts";
-import type { ServerInfo } from "../../protocol/info.ts";
+import type { ServerInfo } from "../../protocol/index.ts";
 import { beginsTls, RECORD_BYTES_MAX } from "../clienthello.ts";
 import { type HandshakeFailure, ServerHandshake, type HandshakeWaiter } from "../handshake.ts";
 import type { LinkHost, ListenerTls } from "../host.ts";
