@@ -1,5 +1,5 @@
 /** Connections of every kind. */
-export { ClientLink } from "./client/client.ts";
+export { CLOSE_FLUSH_MS, ClientLink } from "./client/client.ts";
 export type { ClientKind } from "./client/client.ts";
 export type { AcceptSettings, LinkHost, LinkSettings, LinkStats, ListenerTls } from "./host.ts";
 export { seedDistribution } from "./distribute.ts";

@@ -6,6 +6,7 @@
 import { ConfiguredAuthenticator } from "../auth/index.ts";
 import { diffOptions, type LoadResult, type Options, type ReloadChange, type UserOptions, validate } from "../config/index.ts";
 import { pinViolation } from "../links/index.ts";
+import { splitHostPort } from "../util/hostport.ts";
 import type { Server } from "./server.ts";
 import { acceptSettings, linkSettings } from "./settings.ts";
 
@@ -25,6 +26,8 @@ export async function reload(server: Server, doors: ReloadDoors): Promise<void> 
   if (!loaded.ok) return refuse(loaded.messages);
   const invalid = validate(loaded.options);
   if (invalid !== undefined) return refuse(invalid);
+  const advertise = splitHostPort(loaded.options.clientAdvertise);
+  if (!advertise.ok) return refuse(`invalid ClientAdvertise value of ${loaded.options.clientAdvertise}, err=${advertise.error}`);
   const diff = diffOptions(server.boundOptions(), loaded.options);
   if (!diff.ok) return refuse(diff.refused);
 

@@ -5,7 +5,7 @@
 import type { Account } from "../accounts/index.ts";
 import { type Authenticator, ConfiguredAuthenticator } from "../auth/index.ts";
 import type { Options } from "../config/index.ts";
-import { acceptClient, type AcceptSettings, ClientLink, HandshakeRateLimit, type LinkHost, type LinkSettings, type LinkStats, seedDistribution, Turn } from "../links/index.ts";
+import { acceptClient, type AcceptSettings, CLOSE_FLUSH_MS, ClientLink, HandshakeRateLimit, type LinkHost, type LinkSettings, type LinkStats, seedDistribution, Turn } from "../links/index.ts";
 import { acceptWebsocket } from "../links/websocket/index.ts";
 import type { Logger } from "../log/index.ts";
 import { type Clock, type Listener, ListenError, type Platform, type Random } from "../platform/index.ts";
@@ -13,6 +13,7 @@ import { type Monitor, type MonitorSource, MonitorState, startMonitor } from "..
 import type { ServerInfo } from "../protocol/index.ts";
 import { Message } from "../routing/index.ts";
 import { formatDurationMs } from "../util/duration.ts";
+import { joinHostPort, splitHostPort } from "../util/hostport.ts";
 import { timestamp } from "../util/timestamp.ts";
 import { VERSION } from "../util/version.ts";
 import { Accounts } from "./accounts.ts";
@@ -137,8 +138,9 @@ export class Server implements LinkHost, MonitorSource {
     if (link.kind === "websocket") return { host: this.options.websocket.host, port: this.websocketPort };
     const advertise = this.options.clientAdvertise;
     if (advertise === "") return { host: this.options.host, port: this.clientPort };
-    const { host, port } = splitHostPort(advertise);
-    return { host, port: port > 0 ? port : this.clientPort };
+    const address = splitHostPort(advertise);
+    // A malformed one was refused before it got here.
+    return address.ok ? { host: address.host, port: address.port > 0 ? address.port : this.clientPort } : { host: advertise, port: this.clientPort };
   }
 
   #tlsFlags(link: ClientLink): Pick<ServerInfo, "tls_required" | "tls_available" | "tls_verify"> {
@@ -245,6 +247,8 @@ export class Server implements LinkHost, MonitorSource {
 
   #startClients(): void {
     const { log, options } = this;
+    const advertise = splitHostPort(options.clientAdvertise);
+    if (!advertise.ok) throw new FatalError(`Error setting server INFO with ClientAdvertise value of ${options.clientAdvertise}, err=${advertise.error}`);
     try {
       this.#clientListener = this.platform.network.listen(options.host, options.port, (stream) => acceptClient(this, stream));
     } catch (error) {
@@ -348,10 +352,13 @@ export class Server implements LinkHost, MonitorSource {
     this.log.info("Initiating Shutdown...");
     this.#lameDuck?.stop();
     this.#closeClientListeners();
-    for (const link of [...this.connections.live.values()]) link.close("Server Shutdown");
+    const links = [...this.connections.live.values()];
+    for (const link of links) link.close("Server Shutdown");
     if (this.#portsPath !== "") this.#removePorts();
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.clock.endOfTurn(resolve);
+    // Who still has bytes to get has so long; the others are told already.
+    if (links.some((link) => link.outbound.pending > 0)) this.clock.after(CLOSE_FLUSH_MS, resolve);
+    else this.clock.endOfTurn(resolve);
     await promise;
     this.#monitor?.close();
     this.log.info("Server Exiting..");
@@ -363,16 +370,4 @@ export class Server implements LinkHost, MonitorSource {
     if (this.settings.retryWriteTimeout && link.outbound.progressed) return link.outbound.restartDeadline();
     link.slowConsumer(`Slow Consumer Detected: WriteDeadline of ${formatDurationMs(deadlineMs)} exceeded with 1 chunks of ${link.outbound.pending} total bytes.`, "Slow Consumer (Write Deadline)");
   }
-}
-
-/** `host:port`, an IPv6 host in brackets. */
-export function joinHostPort(host: string, port: number): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-}
-
-/** Host and port of `host[:port]`; port 0 when there is none. */
-function splitHostPort(text: string): { readonly host: string; readonly port: number } {
-  const match = /^(\[[^\]]*\]|[^:]*)(?::(-?\d+))?$/.exec(text);
-  if (match === null) return { host: text, port: 0 };
-  return { host: match[1].replace(/^\[|\]$/g, ""), port: Number(match[2] ?? 0) };
 }

@@ -29,7 +29,7 @@ import { mayBeTraced } from "./trace.ts";
 import { AccountTraffic } from "./traffic.ts";
 
 /** How long a closing connection may take to send its last bytes. */
-const CLOSE_FLUSH_MS = 100;
+export const CLOSE_FLUSH_MS = 100;
 
 export type ClientKind = "nats" | "websocket";
 

@@ -7,6 +7,7 @@
 import { networkInterfaces } from "node:os";
 import type { Socket, SocketHandler, TCPSocketListener } from "bun";
 import { type Listener, ListenError, type Network, type Stream, type StreamError, type StreamHandler, type TlsHandshake, type TlsServerContext, type TlsServerSettings, type TlsState, type TlsStream } from "../network.ts";
+import { joinHostPort } from "../../util/hostport.ts";
 import { sha256Hex } from "../../util/hash.ts";
 import { type BunTls, type EngineError, cipherList, curveList, engineFailure, verificationFailure } from "./tls.ts";
 
@@ -269,10 +270,6 @@ function isInUse(error: unknown): boolean {
 /** `::ffff:10.0.0.1` is the IPv4 peer of a dual-stack listener. */
 function plainAddress(address: string): string {
   return address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address;
-}
-
-function joinHostPort(host: string, port: number): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 function listenReason(error: unknown): string {
