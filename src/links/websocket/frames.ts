@@ -32,6 +32,7 @@ export interface FrameRules {
 
 const HEADER_BYTES_MAX = 14;
 const CONTROL_BYTES_MAX = 125;
+const NOTHING: Buffer = Buffer.alloc(0);
 
 export class FrameReader {
   readonly #header = Buffer.alloc(HEADER_BYTES_MAX);
@@ -47,8 +48,9 @@ export class FrameReader {
 
   #inMessage = false;
   #compressed = false;
-  #parts: Buffer[] = [];
-  #partsLength = 0;
+  /** The compressed message so far, in `[0, #messageLength)`; one buffer, as a message may come in very many frames. */
+  #message: Buffer = NOTHING;
+  #messageLength = 0;
 
   readonly #control = Buffer.alloc(CONTROL_BYTES_MAX);
   #controlLength = 0;
@@ -86,11 +88,10 @@ export class FrameReader {
           this.#unmask(bytes, at, at + take, this.#control, this.#controlLength);
           this.#controlLength += take;
         } else if (this.#compressed) {
-          if (this.#partsLength + take > this.rules.compressedBytesMax()) return "compressed message too large";
-          const part = Buffer.allocUnsafeSlow(take);
-          this.#unmask(bytes, at, at + take, part, 0);
-          this.#parts.push(part);
-          this.#partsLength += take;
+          if (this.#messageLength + take > this.rules.compressedBytesMax()) return "compressed message too large";
+          this.#reserve(take);
+          this.#unmask(bytes, at, at + take, this.#message, this.#messageLength);
+          this.#messageLength += take;
         } else {
           this.#unmask(bytes, at, at + take, bytes, dataEnd);
           dataEnd += take;
@@ -172,11 +173,19 @@ export class FrameReader {
     if (!this.#final) return;
     this.#inMessage = false;
     if (!this.#compressed) return;
-    const message = this.#parts.length === 1 ? this.#parts[0] : Buffer.concat(this.#parts);
+    const message = this.#message.subarray(0, this.#messageLength);
     this.#compressed = false;
-    this.#parts = [];
-    this.#partsLength = 0;
+    this.#message = NOTHING;
+    this.#messageLength = 0;
     this.handler.onCompressedMessage(message);
+  }
+
+  #reserve(bytes: number): void {
+    const needed = this.#messageLength + bytes;
+    if (needed <= this.#message.length) return;
+    const grown = Buffer.allocUnsafeSlow(Math.max(needed, 2 * this.#message.length));
+    this.#message.copy(grown, 0, 0, this.#messageLength);
+    this.#message = grown;
   }
 
   /** Moves `source[start, end)` to `target` at `at`, which may overlap from the left. Hot: four bytes a step. */
