@@ -46,7 +46,7 @@ export class Connections {
     this.#blocked.delete(link);
     addTraffic(this.#past, link);
     addTraffic(link.account.pastTraffic, link.traffic.present);
-    if (link.identity !== undefined) link.account.clientConnections--;
+    link.account.clientConnections--;
     this.#closed.add(link);
   }
 

@@ -54,7 +54,8 @@ function run(chunks: readonly Buffer[]): { operations: string[]; error: ParseErr
   const parser = new Parser(recorder, new Message(), LINE_MAX, PAYLOAD_MAX);
   parser.headers = true;
   for (const chunk of chunks) {
-    const error = parser.parse(chunk);
+    let error = parser.parse(chunk);
+    while (error === ParseError.None && parser.hasWaiting) error = parser.proceed();
     if (error !== ParseError.None) return { operations: recorder.operations, error, held: parser.heldBytes };
   }
   return { operations: recorder.operations, error: ParseError.None, held: parser.heldBytes };

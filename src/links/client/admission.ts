@@ -95,12 +95,13 @@ export class Admission {
     }
     if (account !== link.account || link.identity === undefined) {
       const limit = account.limits.maxConnections;
-      if (limit >= 0 && account.clientConnections >= limit) {
+      const others = account.clientConnections - (account === link.account ? 1 : 0);
+      if (limit >= 0 && others >= limit) {
         link.logged.error("maximum account active connections exceeded");
         link.closeWithError("maximum account active connections exceeded", "Maximum Account Connections Exceeded");
         return false;
       }
-      link.traffic.moveTo(account, link.identity !== undefined);
+      if (account !== link.account) link.traffic.moveTo(account);
     }
     link.bind(identity, identity.permissions === undefined ? null : new Permissions(identity.permissions, () => host.clock.monotonicMs()));
     if (link.subscriptions.limit === 0) {

@@ -1,11 +1,12 @@
 /**
  * A publisher that outruns a consumer is paused at its socket, so that the transport holds it back instead of our memory: until the consumer's backlog is
- * down again, but at most `STALL_MS` per read, since one slow consumer must not stop a publisher for the others. Spec: client protocol, section 9.3.
+ * down again, but at most `STALL_MS` per turn's share of its input, since one slow consumer must not stop a publisher for the others. Spec: client protocol, section 9.3.
  */
 import type { Timer } from "../../platform/index.ts";
 import type { ClientLink } from "./client.ts";
 
-const STALL_MS = 10;
+/** The reference waits up to 10 ms for each buffer it read, up to 64 KiB; a turn's share is less than half of that. */
+const STALL_MS = 2;
 /** Share of `max_pending` that counts as a long backlog: with `no_fast_producer_stall`, nothing more is delivered then. */
 const LONG_SHARE = 0.75;
 /**
@@ -34,6 +35,11 @@ export class Backpressure {
   #producers: Set<Backpressure> | undefined = undefined;
 
   constructor(private readonly link: ClientLink) {}
+
+  /** Whether this link waits for a consumer. */
+  get isWaiting(): boolean {
+    return this.#awaited !== undefined;
+  }
 
   /** As a producer: a delivery went to `consumer`, whose backlog is long. */
   note(consumer: ClientLink): void {

@@ -20,6 +20,7 @@ import { Admission, REFUSED } from "./admission.ts";
 import { Backpressure, longBacklog, stallThreshold } from "./backpressure.ts";
 import { encodeDelivery } from "./encode.ts";
 import { Heartbeat } from "./heartbeat.ts";
+import { Intake } from "./intake.ts";
 import { redactConnect } from "./label.ts";
 import { noRespondersMessage } from "./noresponders.ts";
 import { ProtocolLog, quoteBytes } from "./protocollog.ts";
@@ -85,6 +86,7 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
   #checksPublish = false;
   #verbose = true;
   #echo = true;
+  readonly #intake: Intake;
   #begun = false;
   #finishing = false;
   #flushTimer: Timer | undefined = undefined;
@@ -104,6 +106,7 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
     this.#stream = stream;
     this.outbound = new Outbound(stream, host.turn, this, () => host.clock.monotonicMs());
     this.#parser = new Parser(this, host.message, host.settings.maxControlLine, host.settings.maxPayload);
+    this.#intake = new Intake(this, this.#parser, () => this.#parse(() => this.#parser.proceed()));
     this.heartbeat = new Heartbeat(this);
     this.backpressure = new Backpressure(this);
     this.logged = new ProtocolLog(this);
@@ -136,6 +139,7 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
   open(): void {
     this.#registered = true;
     this.host.onLinkOpened(this);
+    this.traffic.enter();
     this.logged.debug("Client connection created");
     if (this.host.authenticator.nonceRequired) this.nonce = Buffer.from(this.host.random.bytes(11)).toString("base64url");
   }
@@ -246,11 +250,17 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
 
   onData(bytes: Buffer): void {
     if (this.isClosed || !this.#begun) return;
+    this.#parse(() => this.#parser.parse(bytes));
+    this.#intake.settle(true);
+  }
+
+  #parse(input: () => ParseError): void {
     // Messages, SUB and UNSUB are activity, PING is not.
     const before = this.inMsgs + this.subscriptions.changes;
-    const error = this.#parser.parse(bytes);
+    const error = input();
     if (this.inMsgs + this.subscriptions.changes !== before) this.lastActivityMs = this.host.clock.nowMs();
-    this.#afterParsing(error);
+    if (error !== ParseError.None && !this.isClosed) this.#parseFailed(error);
+    else this.backpressure.settle();
   }
 
   onDrain(): void {
@@ -259,6 +269,7 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
   }
 
   onClose(error: StreamError | undefined): void {
+    this.#intake.finish();
     if (this.#leave(error === undefined ? "Client Closed" : "Read Error")) this.outbound.close();
     else if (this.#finishing) this.#drop();
   }
@@ -282,18 +293,23 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
   }
 
   resumeParsing(): void {
-    this.#stream.resume();
-    this.#afterParsing(this.#parser.resume());
+    this.#parser.suspended = false;
+    this.#parse(() => this.#parser.proceed());
+    this.#intake.settle(false);
   }
 
-  /** Goes on reading, unless something else still waits. */
+  /** Whether parsing waits: for a slow comparison, or for a consumer that is behind. */
+  get isWaiting(): boolean {
+    return this.#parser.suspended || this.backpressure.isWaiting;
+  }
+
+  /** What was waited for is over: goes on with what has arrived, then with reading. */
   resumeReading(): void {
-    if (!this.isClosed && !this.#parser.suspended) this.#stream.resume();
+    this.#intake.settle(false);
   }
 
-  #afterParsing(error: ParseError): void {
-    if (error !== ParseError.None && !this.isClosed) this.#parseFailed(error);
-    else this.backpressure.settle();
+  readAgain(): void {
+    this.#stream.resume();
   }
 
   #parseFailed(error: ParseError): void {
@@ -397,7 +413,7 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
   onInfo(json: Buffer): void {
     try {
       const value: unknown = JSON.parse(json.toString("utf8"));
-      if (typeof value === "object" && value !== null && !Array.isArray(value)) return;
+      if (typeof value === "object" && !Array.isArray(value)) return;
     } catch {
       // falls through to the refusal
     }
@@ -451,7 +467,10 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
     const reply = message.reply();
     const own = this.account.interest.match(reply).plain.find((subscription) => subscription.owner === this);
     if (own === undefined) return;
-    this.deliver(own, noRespondersMessage(reply, subject), reply, Buffer.from(reply, "latin1"), undefined);
+    // It is an answer of the server's, no delivery: it counts neither in the traffic nor towards the subscription's maximum.
+    const answer = noRespondersMessage(reply, subject);
+    encodeDelivery(this.outbound, own, answer, Buffer.from(reply, "latin1"), this.#headers);
+    if (this.traced) this.logged.traceDelivery(own, answer, reply);
   }
 
   // Deliveries

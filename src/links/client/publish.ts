@@ -8,16 +8,17 @@ import type { ClientLink } from "./client.ts";
 import { quoteBytes } from "./protocollog.ts";
 import { destinationViolation, judgeTrace, mayBeTraced, type MessageTracer } from "./trace.ts";
 
-/** Whether a subject begins like `_GR_.`, `_R_.`, `$NRG.` or `$JS.ACK.`: two bytes, so that inboxes are told apart at once. */
+/** Whether a subject begins like `_GR_.`, `$GR.`, `_R_.`, `$NRG.` or `$JS.ACK.`: two bytes, so that inboxes are told apart at once. */
 export function mayBeReserved(buffer: Buffer, at: number): boolean {
   const first = buffer[at];
   const second = buffer[at + 1];
-  return (first === 95 && (second === 71 || second === 82)) || (first === 36 && (second === 78 || second === 74));
+  return (first === 95 && (second === 71 || second === 82)) || (first === 36 && (second === 78 || second === 74 || second === 71));
 }
 
 /** Checks, maps and delivers a publish. `published` is the entry of its subject as published. */
 export function publishWithChecks(link: ClientLink, published: Message, entry: SubjectEntry): void {
   const { account } = link;
+  if (link.connect.pedantic && !isValidLiteralSubject(entry.subject)) link.sendError("Invalid Publish Subject");
   let message = published;
   let target = entry;
   let tracer: MessageTracer | undefined;
@@ -43,7 +44,6 @@ export function publishWithChecks(link: ClientLink, published: Message, entry: S
     tracer?.refused(violation.text);
     return;
   }
-  if (link.connect.pedantic && !isValidLiteralSubject(target.subject)) link.sendError("Invalid Publish Subject");
   link.acknowledge();
   const taken = tracer === undefined ? distribute(target.result, message, target.subject, target.bytes, link) : tracer.distribute(target, message);
   if (taken === 0) link.tellNoResponders(message, target.subject);
@@ -59,7 +59,7 @@ export function traceRefusedPayload(link: ClientLink, message: Message): void {
 
 /** Why `link` may not publish to `subject` asking for answers on `reply`; undefined when it may. */
 function publishViolation(link: ClientLink, subject: string, reply: string): { readonly text: string; readonly log: string } | undefined {
-  const reserved = subject.startsWith("_GR_.") || (subject.startsWith("$NRG.") && !link.account.isSystem);
+  const reserved = isGatewayReply(subject) || (subject.startsWith("$NRG.") && !link.account.isSystem);
   if (reserved || link.permissions?.canPublish(subject) === false) {
     return { text: `Permissions Violation for Publish to ${quoteBytes(subject)}`, log: `Publish Violation - Subject ${quoteBytes(subject)}` };
   }
@@ -68,5 +68,10 @@ function publishViolation(link: ClientLink, subject: string, reply: string): { r
 }
 
 function isReservedReply(reply: string): boolean {
-  return reply.startsWith("_R_.") || reply.startsWith("$JS.ACK.") || reply.startsWith("_GR_.");
+  return reply.startsWith("_R_.") || reply.startsWith("$JS.ACK.") || isGatewayReply(reply);
+}
+
+/** Subjects that gateways route replies by: those of today, and those of servers before 2.0.5. */
+export function isGatewayReply(subject: string): boolean {
+  return subject.startsWith("_GR_.") || (subject.startsWith("$GR.") && subject.length > 4);
 }

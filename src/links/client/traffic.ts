@@ -15,19 +15,22 @@ export class AccountTraffic {
     return { inMsgs: link.inMsgs - settled.inMsgs, inBytes: link.inBytes - settled.inBytes, outMsgs: link.outMsgs - settled.outMsgs, outBytes: link.outBytes - settled.outBytes };
   }
 
-  /** Binds the connection to `account`; `wasBound`: it leaves another one, with which its traffic stays. */
-  moveTo(account: Account, wasBound: boolean): void {
+  /** A connection counts from its first moment, with the account of those who have not said who they are. */
+  enter(): void {
+    this.link.account.clientConnections++;
+  }
+
+  /** Binds the connection to another account; its traffic until now stays with the old one. */
+  moveTo(account: Account): void {
     const { link } = this;
-    if (wasBound) {
-      const { present } = this;
-      const past = link.account.pastTraffic;
-      past.inMsgs += present.inMsgs;
-      past.inBytes += present.inBytes;
-      past.outMsgs += present.outMsgs;
-      past.outBytes += present.outBytes;
-      this.#settled = { inMsgs: link.inMsgs, inBytes: link.inBytes, outMsgs: link.outMsgs, outBytes: link.outBytes };
-      link.account.clientConnections--;
-    }
+    const { present } = this;
+    const past = link.account.pastTraffic;
+    past.inMsgs += present.inMsgs;
+    past.inBytes += present.inBytes;
+    past.outMsgs += present.outMsgs;
+    past.outBytes += present.outBytes;
+    this.#settled = { inMsgs: link.inMsgs, inBytes: link.inBytes, outMsgs: link.outMsgs, outBytes: link.outBytes };
+    link.account.clientConnections--;
     link.account = account;
     account.clientConnections++;
   }
