@@ -104,6 +104,11 @@ export class RawSocket {
     this.#socket.pause();
   }
 
+  /** Reads again after {@link pause}. */
+  resume(): void {
+    this.#socket.resume();
+  }
+
   /** Ends the sending side; the peer sees the end of the connection. */
   close(): void {
     this.#socket.end();

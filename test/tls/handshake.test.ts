@@ -150,7 +150,14 @@ describe("client certificates", () => {
     expect(alert === undefined || alert === "ECONNRESET").toBe(true);
     expect(line).toBe("[ERR] ADDR - cid:N - TLS handshake error: certificate not pinned");
     expect(await logged(running, "Failed pinned", from)).toBe(`[DBG] ADDR - cid:N - Failed pinned cert test for key id: ${publicKeyPin(certificateFolder(), "client-dns")}`);
-    expect(running.log.slice(from).some((text) => text.includes("handshake complete"))).toBe(false);
+    const own = /cid:\d+ /.exec(running.log.findLast((text) => text.includes("Failed pinned")) ?? "")?.[0] ?? "none";
+    expect(running.log.filter((text) => text.includes(own)).map((text) => logText(text).replace(/^.* - /, "").slice(0, 23))).toEqual([
+      "Client connection creat",
+      "Starting TLS client con",
+      "Failed pinned cert test",
+      "TLS handshake error: ce",
+      "Client connection close",
+    ]);
   });
 
   test("pinned, but nobody asked for a certificate", async () => {
