@@ -63,7 +63,7 @@ export interface SubscriptionDetail {
 
 /** Whom a connection is, or claims to be: nkey, user name, or that there was a token; empty for an anonymous client. */
 export function userOf(link: ClientLink): string {
-  if (link.identity !== undefined) return link.identity.user;
+  if (link.identity !== undefined && link.identity.user !== "") return link.identity.user;
   const { nkey, user, auth_token } = link.connect;
   if (nkey !== "") return nkey;
   return user !== "" ? user : auth_token === "" ? "" : "[REDACTED]";
