@@ -157,11 +157,15 @@ async function populate(server: ServerProcess): Promise<readonly RawSocket[]> {
   const one = await open('{"verbose":false,"user":"a","pass":"a","name":"one<>","lang":"test","version":"0.1"}', "SUB foo.> 1\r\nSUB q.a workers 2\r\nUNSUB 2 5\r\nPUB foo.a 2\r\nhi\r\n");
   const two = await open('{"verbose":false,"user":"b","pass":"b"}', "SUB only 1\r\n");
   const gone = await open('{"verbose":false,"user":"b","pass":"b","name":"gone","lang":"test"}', "SUB only 1\r\nPUB only 1\r\nx\r\n");
+  const closed = (count: number): Promise<true> =>
+    poll(3000, `${count} closed connections`, async () => ((JSON.parse((await ask(server, "/connz?state=closed")).text) as { total: number }).total === count ? true : undefined));
   gone.close();
+  // One after the other, so that both servers agree on who left last.
+  await closed(1);
   const refused = await RawSocket.open("127.0.0.1", port);
   refused.send(Buffer.from('CONNECT {"verbose":false,"user":"b","pass":"wrong"}\r\nPING\r\n'));
   await lineThat(refused, (line) => line.startsWith("-ERR"));
-  await poll(3000, "two closed connections", async () => (((JSON.parse((await ask(server, "/connz?state=closed")).text) as { total: number }).total === 2 ? true : undefined)));
+  await closed(2);
   return [one, two];
 }
 
