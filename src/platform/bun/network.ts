@@ -129,7 +129,7 @@ class BunStream implements TlsStream {
     }
     const verify = this.#prepared?.tls.requestCert === true;
     // The engine reports a handshake with a bad certificate as done, and closes the socket afterwards: the decision is made here.
-    const der = verify ? (socket.getPeerCertificate() as { raw?: Uint8Array } | null)?.raw : undefined;
+    const der = verify ? (socket.getPeerX509Certificate() as { raw?: Uint8Array } | null | undefined)?.raw : undefined;
     if (verify && !socket.authorized) {
       this.#settle(verificationFailure(error, der));
       return this.end();
