@@ -9,7 +9,7 @@ import type { CloseReason } from "../protocol/index.ts";
 import { verifySignature } from "../util/nkeys.ts";
 import { goQuote } from "../util/quote.ts";
 import { certificateNames, matchCertificate } from "./certificate.ts";
-import { secretMatches } from "./password.ts";
+import { isBcrypt, secretMatches } from "./password.ts";
 import type { Authenticator, AuthRequest, AuthResult, Identity } from "./types.ts";
 
 /** Time to present a CONNECT without TLS, and how much longer than its handshake a TLS connection gets. */
@@ -155,6 +155,8 @@ export class ConfiguredAuthenticator implements Authenticator {
   #defaultUser(request: AuthRequest, user: UserOptions, proxyKey: string): AuthResult {
     if (!allowsConnectionType(user, request.connectionType)) return this.#refuse(request, "Authentication Failure", "Connection type not allowed");
     if (user.proxyRequired && proxyKey === "") return this.#refuse(request, "Proxy Required");
+    // As if the user's own password were sent: where only its hash is known, that is no password.
+    if (user.nkey === "" && isBcrypt(user.password)) return this.#refuse(request);
     return accept(identityOf(user, proxyKey));
   }
 

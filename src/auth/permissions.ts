@@ -3,7 +3,7 @@
  * Verdicts on publish subjects are cached, since clients publish to few subjects many times. Spec: accounts and authentication, section 3.
  */
 import type { PermissionOptions, SubjectPermissionOptions } from "../config/index.ts";
-import { hasWildcard, isSubsetOf, subjectMatches, subjectsOverlap } from "../routing/index.ts";
+import { hasNoEmptyToken, hasWildcard, isSubsetOf, subjectMatches, subjectsOverlap } from "../routing/index.ts";
 import { toByteString } from "../util/bytes.ts";
 
 /** Publish verdicts remembered per connection; when full the cache starts over. */
@@ -64,7 +64,7 @@ export class Permissions {
   canSubscribe(subject: string, queue: string): boolean {
     if (queue === "_sys_") return false;
     if (this.#subscribeAllow.length > 0 && !allowsSubscription(this.#subscribeAllow, subject, queue)) return false;
-    return !this.#subscribeDeny.some((entry) => isSubsetOf(subject, entry.subject) && (entry.queue === "" || (queue !== "" && queueMatches(queue, entry.queue))));
+    return !this.#subscribeDeny.some((entry) => isCovered(subject, entry.subject) && (entry.queue === "" || (queue !== "" && queueMatches(queue, entry.queue))));
   }
 
   /** Arms the delivery filter when a new subscription overlaps what is denied. */
@@ -89,8 +89,8 @@ export class Permissions {
   #mayPublishByLists(subject: string): boolean {
     const known = this.#verdicts.get(subject);
     if (known !== undefined) return known;
-    const allowed = this.#publishAllow === undefined || this.#publishAllow.some((pattern) => subjectMatches(subject, pattern));
-    const verdict = allowed && !this.#publishDeny.some((pattern) => subjectMatches(subject, pattern));
+    const isIn = (list: readonly string[]): boolean => hasNoEmptyToken(subject) && list.some((pattern) => subjectMatches(subject, pattern));
+    const verdict = (this.#publishAllow === undefined || isIn(this.#publishAllow)) && !isIn(this.#publishDeny);
     if (this.#verdicts.size >= VERDICTS_MAX) this.#verdicts.clear();
     this.#verdicts.set(subject, verdict);
     return verdict;
@@ -125,10 +125,15 @@ export class Permissions {
  * With queue-qualified entries that match the subject, the queue must be one of theirs; else a plain entry must match. A plain subscription needs a plain entry.
  */
 function allowsSubscription(allow: readonly Entry[], subject: string, queue: string): boolean {
-  const matching = allow.filter((entry) => isSubsetOf(subject, entry.subject));
+  const matching = allow.filter((entry) => isCovered(subject, entry.subject));
   const qualified = matching.filter((entry) => entry.queue !== "");
   if (queue !== "" && qualified.length > 0) return qualified.some((entry) => queueMatches(queue, entry.queue));
   return matching.some((entry) => entry.queue === "");
+}
+
+/** A subject with an empty token is covered by no pattern, not even `>`: no list speaks of it (and it reaches nobody). */
+function isCovered(subject: string, pattern: string): boolean {
+  return hasNoEmptyToken(subject) && isSubsetOf(subject, pattern);
 }
 
 /** Queue names may be matched by a pattern in the form of a subject: `v1.*`, `>`. */

@@ -4,7 +4,7 @@ export type { InterestStats, MatchResult, SubjectEntry } from "./interest.ts";
 export { SubjectMapper } from "./mapping.ts";
 export type { Mapping } from "./mapping.ts";
 export { Message } from "./message.ts";
-export { hasWildcard, isSubsetOf, isValidConfiguredSubject, isValidLiteralSubject, isValidSubject, subjectMatches, subjectsOverlap, tokenCount } from "./subject.ts";
+export { hasNoEmptyToken, hasWildcard, isSubsetOf, isValidConfiguredSubject, isValidLiteralSubject, isValidSubject, subjectMatches, subjectsOverlap, tokenCount } from "./subject.ts";
 export { Delivery, Subscription } from "./subscription.ts";
 export type { Subscriber } from "./subscription.ts";
 export { SubjectTransform, TransformError } from "./transform.ts";

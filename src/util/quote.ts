@@ -26,6 +26,22 @@ export function goQuote(text: string): string {
   return `${out}"`;
 }
 
+/** The beginning of a text that is one character in UTF-8, of two to four bytes: no overlong forms, no surrogates, nothing past U+10FFFF. */
+const UTF8_CHARACTER = /^(?:[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}|\xed[\x80-\x9f][\x80-\xbf]|\xf0[\x90-\xbf][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}|\xf4[\x80-\x8f][\x80-\xbf]{2})/;
+
+/** `%q` of a byte string, as text: what is no UTF-8 is shown byte for byte (`\xff`). */
+export function goQuoteBytes(bytes: string): string {
+  if (PLAIN.test(bytes)) return `"${bytes}"`;
+  let out = '"';
+  for (let at = 0; at < bytes.length; ) {
+    const code = bytes.charCodeAt(at);
+    const sequence = code < 0x80 ? bytes.charAt(at) : UTF8_CHARACTER.exec(bytes.slice(at, at + 4))?.[0];
+    out += sequence === undefined ? `\\x${code.toString(16)}` : escapeCharacter(Buffer.from(sequence, "latin1").toString("utf8"));
+    at += sequence?.length ?? 1;
+  }
+  return `${out}"`;
+}
+
 /** `%q` of a list of strings: `["a" "b"]`. */
 export function goQuoteList(texts: readonly string[]): string {
   return `[${texts.map(goQuote).join(" ")}]`;

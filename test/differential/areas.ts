@@ -2,6 +2,8 @@
 import { BOTH_TCP, type Sides } from "./compare.ts";
 import { Prng } from "./prng.ts";
 import { PROTOCOL_CONFIGS, protocolSession } from "./protocol.ts";
+import { certificateFolder } from "../support/certificates.ts";
+import { setup, userSession } from "./users.ts";
 import type { Session } from "./session.ts";
 
 export interface Variant {
@@ -30,4 +32,62 @@ const protocol: Area = {
   sides: () => BOTH_TCP,
 };
 
-export const AREAS: Readonly<Record<string, Area>> = { protocol };
+/** Sessions per random configuration. */
+const PER_CONFIG = 12;
+
+/** Users, accounts and permissions: a fresh configuration every few sessions. */
+function users(permitted: number): Area {
+  return {
+    variants: (first, count) => Array.from({ length: Math.ceil(count / PER_CONFIG) }, (_, index) => {
+      const firstSeed = first + index * PER_CONFIG;
+      const made = setup(new Prng(firstSeed), permitted);
+      return { name: `config ${firstSeed}`, config: made.config, showConfig: true, firstSeed, count: PER_CONFIG, session: (seed) => userSession(new Prng(seed * 7919), made) };
+    }),
+    sides: () => BOTH_TCP,
+  };
+}
+
+const reload: Area = {
+  variants: (first, count) => Array.from({ length: Math.ceil(count / PER_CONFIG) }, (_, index) => {
+    const firstSeed = first + index * PER_CONFIG;
+    const made = setup(new Prng(firstSeed), 0.5);
+    return {
+      name: `config ${firstSeed}`,
+      config: made.config,
+      showConfig: true,
+      firstSeed,
+      count: PER_CONFIG,
+      session: (seed) => {
+        const random = new Prng(seed * 7919);
+        return userSession(random, made, random.some(1, 2, () => ({ ...setup(random, 0.5) })));
+      },
+    };
+  }),
+  sides: () => BOTH_TCP,
+};
+
+const transports: Area = {
+  withinOurs: true,
+  variants: (first, count) => ["", "{ compression: true }"].map((compression, index) => {
+    const each = Math.ceil(count / 2);
+    return {
+      name: compression === "" ? "plain" : "compressed",
+      config: `websocket { listen: "127.0.0.1:-1", no_tls: true${compression === "" ? "" : ", compression: true"} }
+`,
+      firstSeed: first + index * each,
+      count: each,
+      session: (seed) => protocolSession(new Prng(seed)),
+    };
+  }),
+  sides: (seed) => ({ ours: { ...BOTH_TCP.ours, monitoring: false, transport: seed % 2 === 0 ? "ws" : "ws-deflate" }, theirs: { ...BOTH_TCP.theirs, monitoring: false } }),
+};
+
+const tls: Area = {
+  withinOurs: true,
+  variants: (first, count) => [{ name: "tls", config: `tls { cert_file: "${certificateFolder()}/server.pem", key_file: "${certificateFolder()}/server-key.pem" }
+allow_non_tls: true
+`, firstSeed: first, count, session: (seed) => protocolSession(new Prng(seed)) }],
+  sides: () => ({ ours: { ...BOTH_TCP.ours, monitoring: false, transport: "tls" }, theirs: { ...BOTH_TCP.theirs, monitoring: false } }),
+};
+
+export const AREAS: Readonly<Record<string, Area>> = { protocol, auth: users(0.1), permissions: users(0.9), reload, websocket: transports, tls };

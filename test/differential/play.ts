@@ -7,6 +7,7 @@ import { nkeyNamed } from "../support/nkeys.ts";
 import type { ServerProcess } from "../support/server-process.ts";
 import { comparable, type Frame, readFrames } from "./frames.ts";
 import type { Session, Step, Transport } from "./session.ts";
+import { UNKNOWN_NKEY } from "./users.ts";
 import { dial, type Wire } from "./wire.ts";
 
 /** What a session looked like. Two servers are alike when these are. */
@@ -123,15 +124,15 @@ const COUNTERS = ["in_msgs", "out_msgs", "in_bytes", "out_bytes", "slow_consumer
 /** The reference does not count the messages of the read in which a connection is closed for what it sent; this server does. */
 const CUT_SHORT: ReadonlySet<string> = new Set(["Protocol Violation", "Parse Error", "Maximum Message Payload Exceeded", "Maximum Control Line Exceeded"]);
 
-async function connz(server: ServerProcess, connections: ReadonlyMap<string, Connection>, withOutput: boolean): Promise<ConnectionSeen[]> {
+async function connz(server: ServerProcess, connections: ReadonlyMap<string, Connection>, hidden: readonly string[]): Promise<ConnectionSeen[]> {
   return poll(3000, "the connections in /connz", async () => {
     const { connections: entries } = await monitoring<{ connections: readonly ConnzEntry[] }>(server, "/connz?state=all&subs=detail&auth=1&limit=1000");
     const found: ConnectionSeen[] = [];
     for (const [name, connection] of connections) {
       const mine = entries.filter((entry) => entry.port === connection.wire.localPort).sort((a, b) => b.cid - a.cid)[0];
       if (mine === undefined || (connection.ended && mine.reason === undefined)) return undefined;
-      const kept = Object.fromEntries(CONNZ_KEPT.filter((key) => (withOutput || !key.startsWith("out_")) && !(CUT_SHORT.has(mine.reason ?? "") && key.startsWith("in_"))).map((key) => [key, mine[key]]));
-      const details = (mine.subscriptions_list_detail ?? []).map((detail) => JSON.stringify({ ...detail, cid: 0, ...(withOutput ? {} : { msgs: 0 }) })).sort();
+      const kept = Object.fromEntries(CONNZ_KEPT.filter((key) => !hidden.some((prefix) => key.startsWith(prefix)) && !(mine.reason === "Authentication Failure" && key === "authorized_user") && !(CUT_SHORT.has(mine.reason ?? "") && key.startsWith("in_"))).map((key) => [key, mine[key]]));
+      const details = (mine.subscriptions_list_detail ?? []).map((detail) => JSON.stringify({ ...detail, cid: 0, ...(hidden.includes("out_") ? { msgs: 0 } : {}) })).sort();
       found.push({ connection: name, reason: mine.reason, ...kept, details });
     }
     return found;
@@ -213,10 +214,13 @@ export async function play(server: ServerProcess, session: Session, options: Pla
     const seen: Record<string, readonly string[]> = {};
     for (const [name, connection] of connections) seen[name] = [...comparable(connection.frames, queues), connection.ended ? "(closed)" : "(open)"];
     if (reloads.length > 0) seen["reload"] = reloads;
-    const found = options.monitoring ? await connz(server, connections, !hasQueues) : [];
+    const sent = session.steps.map((step) => (step.kind === "send" ? step.bytes : "")).join("");
+    const hides = hasQueues ? ["out_"] : [];
+    // The reference shows whatever a client claims to be, also where something else let it in (a token, a default user).
+    if (sent.includes(UNKNOWN_NKEY) || (/"user"/.test(sent) && /"auth_token"/.test(sent))) hides.push("authorized_user");
+    const found = options.monitoring ? await connz(server, connections, hides) : [];
     const after = options.monitoring ? await readCounters(server) : {};
     const counters: Record<string, unknown> = Object.fromEntries(Object.keys(after).map((key) => [key, (after[key] ?? 0) - (before[key] ?? 0)]));
-    const sent = session.steps.map((step) => (step.kind === "send" ? step.bytes : "")).join("");
     const omitted = [...(hasQueues || /hpub/i.test(sent) ? ["out_bytes", "out_client_bytes"] : []), ...(found.some((entry) => CUT_SHORT.has(String(entry.reason))) ? ["in_"] : [])];
     for (const key of Object.keys(counters)) if (omitted.some((prefix) => key.startsWith(prefix))) delete counters[key];
     if (options.monitoring) counters["accounts"] = grown(accountsBefore, await accountCounters(server), omitted);

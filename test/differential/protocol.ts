@@ -89,14 +89,15 @@ export function cuts(random: Prng, bytes: string): number[] {
   return [...new Set(random.some(1, 3, () => 1 + random.below(bytes.length - 1)))].sort((a, b) => a - b);
 }
 
-interface Peer {
+/** A connection as its generator knows it. */
+export interface Peer {
   readonly name: string;
   readonly headers: boolean;
   readonly sids: string[];
 }
 
 /** One operation. Queue members are never limited and never dropped, since who gets a message is chance. */
-function operation(random: Prng, peer: Peer, ids: { next: number }, queues: boolean): string {
+export function operation(random: Prng, peer: Peer, ids: { next: number }, queues: boolean): string {
   const roll = random.fraction();
   if (roll < 0.3) {
     if (queues && random.chance(0.5)) {

@@ -48,6 +48,13 @@ export class Admission {
     });
   }
 
+  /** Before another CONNECT: the client is again one that has not said who it is. */
+  forget(): void {
+    const { link } = this;
+    link.identity = undefined;
+    if (link.account !== link.host.globalAccount) link.traffic.moveTo(link.host.globalAccount);
+  }
+
   /** After a reload: the stored CONNECT is judged again. */
   reauthenticate(): void {
     const { link } = this;
@@ -96,12 +103,13 @@ export class Admission {
     if (account !== link.account || link.identity === undefined) {
       const limit = account.limits.maxConnections;
       const others = account.clientConnections - (account === link.account ? 1 : 0);
+      if (account !== link.account) link.traffic.moveTo(account);
       if (limit >= 0 && others >= limit) {
+        link.identity = identity;
         link.logged.error("maximum account active connections exceeded");
         link.closeWithError("maximum account active connections exceeded", "Maximum Account Connections Exceeded");
         return false;
       }
-      if (account !== link.account) link.traffic.moveTo(account);
     }
     link.bind(identity, identity.permissions === undefined ? null : new Permissions(identity.permissions, () => host.clock.monotonicMs()));
     if (link.subscriptions.limit === 0) {

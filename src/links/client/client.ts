@@ -12,7 +12,7 @@ import type { ConnectionType } from "../../config/index.ts";
 import type { Stream, StreamError, StreamHandler, Timer, TlsState } from "../../platform/index.ts";
 import { type CloseReason, type ConnectOptions, defaultConnectOptions, encodeInfo, FirstOperation, type OperationHandler, parseConnect, ParseError, Parser, type ServerInfo } from "../../protocol/index.ts";
 import { Delivery, type Message, type Subscriber, type Subscription } from "../../routing/index.ts";
-import { fromByteString } from "../../util/bytes.ts";
+import { fromByteString, toByteString } from "../../util/bytes.ts";
 import { distribute } from "../distribute.ts";
 import type { LinkHost } from "../host.ts";
 import { Outbound, type OutboundOwner } from "../outbound.ts";
@@ -348,7 +348,10 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
     if (this.traced) this.logged.trace("<<-", `CONNECT ${redactConnect(json.toString("utf8"))}`);
     const options = parseConnect(json, this.connect);
     if (options === undefined) return this.close("Protocol Violation");
-    if (this.connectReceived) this.subscriptions.dropAll();
+    if (this.connectReceived) {
+      this.subscriptions.dropAll();
+      this.admission.forget();
+    }
     this.connect = this.cookies === undefined ? options : withCookies(options, this.cookies);
     this.logged.forgetLabel();
     this.#connectArrived();
@@ -531,8 +534,9 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
     this.outbound.text(line);
   }
 
+  /** `text` is text, as a log shows it; it leaves in UTF-8. */
   sendError(text: string): void {
-    this.send(`-ERR '${text}'\r\n`);
+    this.send(toByteString(`-ERR '${text}'\r\n`));
   }
 
   /** +OK, to a client that wants it. */

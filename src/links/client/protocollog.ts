@@ -1,7 +1,7 @@
 /** What the log says of one client connection: its label, its errors, and with trace on every operation. Spec: configuration, sections 7.4 and 7.5. */
 import type { Message, Subscription } from "../../routing/index.ts";
 import { fromByteString } from "../../util/bytes.ts";
-import { goQuote } from "../../util/quote.ts";
+import { goQuoteBytes } from "../../util/quote.ts";
 import type { ClientLink } from "./client.ts";
 import { connectionLabel } from "./label.ts";
 
@@ -76,5 +76,5 @@ export class ProtocolLog {
 
 /** A byte string as quoted text. */
 export function quoteBytes(bytes: string): string {
-  return goQuote(fromByteString(bytes));
+  return goQuoteBytes(bytes);
 }

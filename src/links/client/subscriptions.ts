@@ -122,7 +122,8 @@ export class ClientSubscriptions {
       link.sendError("maximum subscriptions exceeded");
       return false;
     }
-    if (!isValidSubject(subject)) {
+    // What a sid in use is sent for is ignored, whatever its subject.
+    if (!this.#bySid.has(sid) && !isValidSubject(subject)) {
       link.sendError("Invalid Subject");
       return false;
     }
