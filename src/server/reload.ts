@@ -97,13 +97,19 @@ function usersByName(options: Options): ReadonlyMap<string, UserOptions> {
 function recheckConnections(server: Server, previous: Options): void {
   const before = usersByName(previous);
   const now = usersByName(server.options);
+  const { username, token } = server.options.authorization;
+  const hasSimpleLogin = username !== "" || token !== "";
   for (const link of [...server.connections.live.values()]) {
     link.refreshSettings();
     const { identity } = link;
-    if (identity === undefined) continue;
+    if (identity === undefined) {
+      // It came in when nobody had to log in, and never did; who has just connected will be judged by the CONNECT that is to come.
+      if (!link.awaitsConnect && server.authenticator.required(link.connectionType)) link.admission.reauthenticate();
+      continue;
+    }
     const old = before.get(identity.user);
     const user = now.get(identity.user);
-    if (old !== undefined && (user === undefined || user.account !== old.account)) link.close("Client Closed");
+    if (old !== undefined && (user === undefined ? !hasSimpleLogin : user.account !== old.account)) link.close("Client Closed");
     else if (old !== undefined && user !== undefined && credentials(old) === credentials(user)) link.admission.updatePermissions(user.permissions);
     else link.admission.reauthenticate();
   }

@@ -1,7 +1,7 @@
 /** What is tried: per area a list of configurations, each with its sessions by seed. */
 import { BOTH_TCP, type Sides } from "./compare.ts";
 import { Prng } from "./prng.ts";
-import { PROTOCOL_CONFIGS, protocolSession } from "./protocol.ts";
+import { PROTOCOL_CONFIGS, protocolSession, TRACE_HEADERS } from "./protocol.ts";
 import { certificateFolder } from "../support/certificates.ts";
 import { setup, userSession } from "./users.ts";
 import type { Session } from "./session.ts";
@@ -50,7 +50,7 @@ function users(permitted: number): Area {
 const reload: Area = {
   variants: (first, count) => Array.from({ length: Math.ceil(count / PER_CONFIG) }, (_, index) => {
     const firstSeed = first + index * PER_CONFIG;
-    const made = setup(new Prng(firstSeed), 0.5);
+    const made = setup(new Prng(firstSeed), 0.5, "users");
     return {
       name: `config ${firstSeed}`,
       config: made.config,
@@ -59,26 +59,16 @@ const reload: Area = {
       count: PER_CONFIG,
       session: (seed) => {
         const random = new Prng(seed * 7919);
-        return userSession(random, made, random.some(1, 2, () => ({ ...setup(random, 0.5) })));
+        return userSession(random, made, random.some(1, 2, () => setup(random, 0.5, "users")));
       },
     };
   }),
-  sides: () => BOTH_TCP,
+  sides: () => ({ ours: { ...BOTH_TCP.ours, ignoresNonce: true }, theirs: { ...BOTH_TCP.theirs, ignoresNonce: true } }),
 };
 
-const transports: Area = {
+const websocket: Area = {
   withinOurs: true,
-  variants: (first, count) => ["", "{ compression: true }"].map((compression, index) => {
-    const each = Math.ceil(count / 2);
-    return {
-      name: compression === "" ? "plain" : "compressed",
-      config: `websocket { listen: "127.0.0.1:-1", no_tls: true${compression === "" ? "" : ", compression: true"} }
-`,
-      firstSeed: first + index * each,
-      count: each,
-      session: (seed) => protocolSession(new Prng(seed)),
-    };
-  }),
+  variants: (first, count) => [{ name: "websocket", config: 'websocket { listen: "127.0.0.1:-1", no_tls: true, compression: true }\n', firstSeed: first, count, session: (seed) => protocolSession(new Prng(seed)) }],
   sides: (seed) => ({ ours: { ...BOTH_TCP.ours, monitoring: false, transport: seed % 2 === 0 ? "ws" : "ws-deflate" }, theirs: { ...BOTH_TCP.theirs, monitoring: false } }),
 };
 
@@ -90,4 +80,14 @@ allow_non_tls: true
   sides: () => ({ ours: { ...BOTH_TCP.ours, monitoring: false, transport: "tls" }, theirs: { ...BOTH_TCP.theirs, monitoring: false } }),
 };
 
-export const AREAS: Readonly<Record<string, Area>> = { protocol, auth: users(0.1), permissions: users(0.9), reload, websocket: transports, tls };
+/** Traced messages: which events are told, of what, to whom. */
+const trace: Area = {
+  variants: (first, count) => {
+    const { plain, small, mapped } = PROTOCOL_CONFIGS;
+    const each = Math.ceil(count / 3);
+    return Object.entries({ plain, small: small.replace("48", "400"), mapped }).map(([name, config], index) => ({ name, config, firstSeed: first + index * each, count: each, session: (seed) => protocolSession(new Prng(seed), TRACE_HEADERS) }));
+  },
+  sides: () => BOTH_TCP,
+};
+
+export const AREAS: Readonly<Record<string, Area>> = { protocol, auth: users(0.1), permissions: users(0.9), reload, websocket, tls, trace };

@@ -15,7 +15,7 @@ export interface Sides {
   readonly theirs: PlayOptions;
 }
 
-const QUICK: PlayOptions = { transport: "tcp", silenceMs: 150, monitoring: true };
+const QUICK: PlayOptions = { transport: "tcp", silenceMs: 150, monitoring: true, ignoresNonce: false };
 
 export const BOTH_TCP: Sides = { ours: QUICK, theirs: QUICK };
 

@@ -19,7 +19,7 @@ const INFO_OMITTED: ReadonlySet<string> = new Set(["server_id", "server_name", "
 
 function comparableInfo(json: string): string {
   const info = JSON.parse(json) as Record<string, unknown>;
-  const kept = Object.entries(info).filter(([key]) => !INFO_OMITTED.has(key)).map(([key, value]) => [key, key === "nonce" ? "any" : value]);
+  const kept = Object.entries(info).filter(([key]) => !INFO_OMITTED.has(key)).map(([key, value]) => [key, key === "nonce" ? "any" : value] as const);
   return `INFO ${JSON.stringify(Object.fromEntries(kept))}`;
 }
 

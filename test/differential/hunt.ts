@@ -6,7 +6,8 @@
 import { ServerProcess } from "../support/server-process.ts";
 import { AREAS, type Area } from "./areas.ts";
 import { compare, kinds, minimise } from "./compare.ts";
-import { printSession, type Session } from "./session.ts";
+import { reload } from "./play.ts";
+import { COMMON_CONFIG, printSession, type Session } from "./session.ts";
 
 const [, , areaName = "", count = "200", firstSeed = "1", onlyVariant = ""] = process.argv;
 const ours = process.env["NATS_SERVER"] ?? "dist/nats-server";
@@ -20,18 +21,13 @@ let found = 0;
 let played = 0;
 for (const variant of area.variants(first, Number(count))) {
   if (onlyVariant !== "" && variant.name !== onlyVariant) continue;
-  const start = (binary: string): Promise<ServerProcess> => ServerProcess.start({ binary, config: `max_closed_clients: 40\n${variant.config}` });
+  const start = (binary: string): Promise<ServerProcess> => ServerProcess.start({ binary, config: `${COMMON_CONFIG}${variant.config}` });
   const pair = { ours: await start(ours), theirs: await start(area.withinOurs === true ? ours : reference) };
   for (let seed = variant.firstSeed; seed < variant.firstSeed + variant.count && found < limit; seed++) {
     const session: Session = variant.session(seed);
     const restore = async (): Promise<void> => {
       if (session.steps.some((step) => step.kind === "reload")) {
-        for (const server of [pair.ours, pair.theirs]) {
-          const from = server.log.length;
-          server.writeConfig(`max_closed_clients: 40\n${variant.config}`);
-          server.signal("SIGHUP");
-          await server.waitForLog((text) => /Reloaded server configuration|Failed to reload/.test(text), from, 5000);
-        }
+        await Promise.all([pair.ours, pair.theirs].map((server) => reload(server, variant.config)));
       }
     };
     played++;

@@ -55,12 +55,26 @@ function payload(random: Prng): string {
 
 const HEADER_BLOCKS = ["NATS/1.0\r\n\r\n", "NATS/1.0\r\nA: b\r\n\r\n", "NATS/1.0\r\nA: b\r\nA: c\r\nX:y\r\n\r\n", "NATS/1.0 503\r\n\r\n", "NATS/1.0 100 Idle Heartbeat\r\nK: v\r\n\r\n", "bogus", "", "NATS/1.0\r\n", "NATS/1.0\r\n  lead: x\r\n\r\n", "NATS/1.0\r\nNats-Msg-Id: 1\r\n\r\n"] as const;
 
-export function publish(random: Prng, to: string, withHeaders: boolean, reply: string): string {
+const TRACE_CONTINUATIONS = ["", "Nats-Trace-Only: true\r\n", "Nats-Trace-Only: 1\r\nA: b\r\n", "Nats-Trace-Only: no\r\n", "X: y\r\nx: z\r\n"];
+
+/** Blocks that have their message followed. */
+export const TRACE_HEADERS: readonly string[] = [
+  ...["foo.bar", "a", "x.b", "w.w"].flatMap((destination) => TRACE_CONTINUATIONS.map((more) => `NATS/1.0\r\nNats-Trace-Dest: ${destination}\r\n${more}\r\n`)),
+  "NATS/1.0\r\nNats-Trace-Dest: foo.*\r\n\r\n",
+  "NATS/1.0\r\nNats-Trace-Dest: trace disabled\r\n\r\n",
+  "NATS/1.0\r\nNats-Trace-Dest: _GR_.x\r\n\r\n",
+  "NATS/1.0\r\nNats-Trace-Only: true\r\n\r\n",
+  "NATS/1.0\r\nNats-Trace-Dest:a\r\nNats-Trace-Origin-Account: x\r\n\r\n",
+  "NATS/1.0\r\ntraceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n\r\n",
+  "NATS/1.0\r\nnats-trace-dest: a\r\n\r\n",
+];
+
+export function publish(random: Prng, to: string, withHeaders: boolean, reply: string, blocks: readonly string[] = HEADER_BLOCKS): string {
   const body = payload(random);
   const replyPart = reply === "" ? [] : [reply];
   const size = (count: number): string => (random.chance(0.03) ? `00${count}` : String(count));
   if (!withHeaders) return `${line(random, "PUB", to, ...replyPart, size(body.length))}${body}\r\n`;
-  const header = random.pick(HEADER_BLOCKS);
+  const header = random.pick(blocks);
   return `${line(random, "HPUB", to, ...replyPart, size(header.length), size(header.length + body.length))}${header}${body}\r\n`;
 }
 
@@ -94,6 +108,8 @@ export interface Peer {
   readonly name: string;
   readonly headers: boolean;
   readonly sids: string[];
+  /** Header blocks to publish with. */
+  readonly blocks?: readonly string[];
 }
 
 /** One operation. Queue members are never limited and never dropped, since who gets a message is chance. */
@@ -114,13 +130,13 @@ export function operation(random: Prng, peer: Peer, ids: { next: number }, queue
   }
   if (roll < 0.92) {
     const reply = random.chance(0.25) ? subject(random, true) : "";
-    return publish(random, subject(random, true), random.chance(peer.headers ? 0.4 : 0.01), reply);
+    return publish(random, subject(random, true), random.chance(peer.headers ? 0.4 : 0.01), reply, peer.blocks);
   }
   if (roll < 0.96) return line(random, random.pick(["PING", "PONG", "+OK"]));
   return random.pick(GARBAGE);
 }
 
-export function protocolSession(random: Prng): Session {
+export function protocolSession(random: Prng, blocks?: readonly string[]): Session {
   const steps: Step[] = [];
   const peers: Peer[] = [];
   const ids = { next: 1 };
@@ -129,7 +145,7 @@ export function protocolSession(random: Prng): Session {
     const name = `c${peers.length + 1}`;
     steps.push(open(name));
     const first = random.chance(0.9) ? connectLine(random, {}) : random.chance(0.5) ? random.pick(ODD_CONNECTS) : "";
-    peers.push({ name, headers: /"headers":true/.test(first), sids: [] });
+    peers.push({ name, headers: /"headers":true/.test(first), sids: [], ...(blocks === undefined ? {} : { blocks }) });
     if (first !== "") steps.push(send(name, first, { cuts: cuts(random, first) }));
   };
   const count = 1 + random.below(3);

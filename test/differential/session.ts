@@ -29,6 +29,9 @@ export interface Session {
   readonly steps: readonly Step[];
 }
 
+/** In every configuration: few closed connections are remembered, so that asking for them stays cheap. */
+export const COMMON_CONFIG = "max_closed_clients: 40\n";
+
 export function open(connection: string): Step {
   return { kind: "open", connection };
 }

@@ -23,6 +23,8 @@ export interface Setup {
   readonly logins: readonly Login[];
   /** Whether subscriptions may end in `>`: not beside allowed subjects with `*`, which the reference lets them through (a hole). */
   readonly wide: boolean;
+  /** Whether who logs in with nothing is somebody. A second CONNECT is not tried then: what the reference filled in for the first stays in it. */
+  readonly hasDefaultUser: boolean;
 }
 
 function list(entries: readonly string[]): string {
@@ -60,7 +62,7 @@ interface UserMade {
   readonly name: string;
 }
 
-function user(random: Prng, name: string, wide: boolean, permitted: number): UserMade {
+function user(random: Prng, name: string, wide: boolean, permitted: number, hashed: boolean): UserMade {
   const extra: string[] = [];
   if (random.chance(permitted)) extra.push(`permissions: ${permissions(random, wide)}`);
   if (random.chance(0.1)) extra.push(`allowed_connection_types: ${random.pick(['["STANDARD"]', '["WEBSOCKET"]', '["STANDARD", "WEBSOCKET"]', '["MQTT"]'])}`);
@@ -69,30 +71,38 @@ function user(random: Prng, name: string, wide: boolean, permitted: number): Use
     const logins: Login[] = [false, true].map((wrong) => ({ fields: { nkey: publicKey, sig: "@SIG@" }, signer: { name, wrong } }));
     return { text: `{ ${[`nkey: ${publicKey}`, ...extra].join(", ")} }`, logins: [...logins, { fields: { nkey: publicKey } }, { fields: { nkey: publicKey, sig: "bm8" } }], name: publicKey };
   }
-  const password = random.chance(0.15) ? BCRYPT_X : "x";
+  const password = hashed && random.chance(0.15) ? BCRYPT_X : "x";
   return { text: `{ ${[`user: ${name}`, `password: ${JSON.stringify(password)}`, ...extra].join(", ")} }`, logins: [{ fields: { user: name, pass: "x" } }, { fields: { user: name, pass: "x" } }, { fields: { user: name, pass: "wrong" } }, { fields: { user: name } }], name };
 }
 
 const STRANGERS: readonly Login[] = [{ fields: {} }, { fields: { user: "nobody", pass: "x" } }, { fields: { auth_token: "t" } }, { fields: { auth_token: "wrong" } }, { fields: { pass: "x" } }, { fields: { nkey: UNKNOWN_NKEY, sig: "x" } }, { fields: { user: "u1", pass: "x", auth_token: "t" } }, { fields: { jwt: "x.y.z", sig: "bm8" } }];
 
-/** A configuration. `permitted` is the share of users with permissions of their own. */
-export function setup(random: Prng, permitted: number): Setup {
+/**
+ * A configuration. `permitted` is the share of users with permissions of their own. `users`: no token, no single user and no default user, whom the
+ * reference does not always look at again after a reload, and no hashes, which this server compares while it goes on.
+ */
+export function setup(random: Prng, permitted: number, kind: "any" | "users" = "any"): Setup {
+  const made = setupOf(random, permitted, kind);
+  return { ...made, hasDefaultUser: made.config.includes("no_auth_user") };
+}
+
+function setupOf(random: Prng, permitted: number, kind: "any" | "users"): Omit<Setup, "hasDefaultUser"> {
   const wide = random.chance(0.35);
-  const shape = random.fraction();
-  const noAuthUser = (made: readonly UserMade[]): string => (random.chance(0.25) ? `no_auth_user: ${random.pick(made).name}\n` : "");
+  const shape = kind === "any" ? random.fraction() : 0.2 + 0.8 * random.fraction();
+  const noAuthUser = (made: readonly UserMade[]): string => (kind === "any" && random.chance(0.25) ? `no_auth_user: ${random.pick(made).name}\n` : "");
   if (shape < 0.1) {
     // No permissions: beside a token (or a single user) this server holds to them, the reference does not.
     return { config: `authorization { token: ${JSON.stringify(random.pick(["t", BCRYPT_X]))} }\n`, logins: [{ fields: { auth_token: "t" } }, { fields: { auth_token: "x" } }, ...STRANGERS], wide };
   }
   if (shape < 0.2) return { config: `authorization { user: u1, password: ${random.pick(["x", JSON.stringify(BCRYPT_X)])} }\n`, logins: [{ fields: { user: "u1", pass: "x" } }, { fields: { user: "u1", pass: "no" } }, ...STRANGERS], wide };
   if (shape < 0.6) {
-    const made = ["u1", "u2", "u3"].map((name) => user(random, name, wide, permitted));
+    const made = ["u1", "u2", "u3"].map((name) => user(random, name, wide, permitted, kind === "any"));
     const standard = random.chance(0.3) ? `  default_permissions: ${permissions(random, wide)}\n` : "";
     return { config: `authorization {\n${standard}  users: [\n    ${made.map(({ text }) => text).join("\n    ")}\n  ]\n}\n${noAuthUser(made)}`, logins: [...made.flatMap(({ logins }) => [...logins, ...logins]), ...STRANGERS], wide };
   }
   const all: UserMade[] = [];
   const accounts = ["A", "B"].map((name, index) => {
-    const made = [1, 2].map((number) => user(random, `u${index * 2 + number}`, wide, permitted));
+    const made = [1, 2].map((number) => user(random, `u${index * 2 + number}`, wide, permitted, kind === "any"));
     all.push(...made);
     const parts = [`users: [ ${made.map(({ text }) => text).join(", ")} ]`];
     if (random.chance(0.3)) parts.push(`mappings: { ${random.pick(['"foo.*": "bar.$1"', "foo: bar", '"a.>": "b.>"', '"x.*": [ { destination: "w.$1", weight: 100 } ]'])} }`);
@@ -106,7 +116,7 @@ export function setup(random: Prng, permitted: number): Setup {
 const RESPONDERS = ["_INBOX.a", "_INBOX.b", "reply.x"] as const;
 
 /** Tries a configuration; `next` are those to reload to on the way, if any. */
-export function userSession(random: Prng, { logins, wide }: Setup, next: readonly Setup[] = []): Session {
+export function userSession(random: Prng, { logins, wide, hasDefaultUser }: Setup, next: readonly Setup[] = []): Session {
   const steps: Step[] = [];
   const peers: Peer[] = [];
   const ids = { next: 1 };
@@ -123,7 +133,7 @@ export function userSession(random: Prng, { logins, wide }: Setup, next: readonl
   for (let count = 4 + random.below(16); count > 0; count--) {
     const peer = random.pick(peers);
     if (random.chance(0.06) && peers.length < 6) enter();
-    else if (random.chance(0.04)) {
+    else if (!hasDefaultUser && random.chance(0.04)) {
       const { fields, signer } = random.pick(logins);
       // What a second CONNECT leaves out stays; in the reference that includes the password of a default user, for whoever names another user.
       const whole = "user" in fields && !("pass" in fields) ? { ...fields, pass: "" } : fields;
@@ -138,6 +148,10 @@ export function userSession(random: Prng, { logins, wide }: Setup, next: readonl
       if (!tooWide) steps.push(send(peer.name, bytes));
     }
   }
-  next.forEach((reloaded, index) => steps.splice(Math.floor((steps.length * (index + 1)) / (next.length + 1)), 0, { kind: "reload", config: reloaded.config }));
+  next.forEach((reloaded, index) => {
+    // Not between INFO and CONNECT: the reference closes who is there, this server waits for the CONNECT.
+    const at = Math.floor((steps.length * (index + 1)) / (next.length + 1));
+    steps.splice(steps[at - 1]?.kind === "open" ? at + 1 : at, 0, { kind: "reload", config: reloaded.config });
+  });
   return { steps };
 }

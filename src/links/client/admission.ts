@@ -59,7 +59,10 @@ export class Admission {
   reauthenticate(): void {
     const { link } = this;
     const conclude = (result: AuthResult): void => {
-      if (!link.isClosed) this.#conclude(result, () => link.subscriptions.dropDenied());
+      if (link.isClosed) return;
+      // Its subscriptions belong to the account that it had: a client that would now be in another one begins anew.
+      if (result.ok && link.host.account(result.identity.account) !== link.account) return link.close("Client Closed");
+      this.#conclude(result, () => link.subscriptions.dropDenied());
     };
     const result = link.host.authenticator.authenticate(this.#request());
     if (result instanceof Promise) void result.then(conclude);

@@ -126,6 +126,11 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
     return this.closeReason !== undefined;
   }
 
+  /** Whether it still has to say who it is before anything else. */
+  get awaitsConnect(): boolean {
+    return this.#parser.expectConnect;
+  }
+
   /** Whether the client takes headers. */
   get takesHeaders(): boolean {
     return this.#headers;
