@@ -138,7 +138,7 @@ export class MessageTracer {
 
   /** Publishes the event to the trace destination in the publisher's account. */
   finish(): void {
-    const request = { header: Object.fromEntries([...this.headers].map(([key, values]) => [fromByteString(key), values.filter((value) => value !== "").map(fromByteString)]).filter(([, values]) => values.length > 0)), msgsize: this.#size };
+    const request = { header: Object.fromEntries([...this.headers].map(([key, values]) => [fromByteString(key), values.filter((value) => value !== "").map(fromByteString)]).filter(([, values]) => values.length > 0).sort(([a], [b]) => (a < b ? -1 : 1))), msgsize: this.#size };
     const json = encodeJson({ server: this.link.host.serverBlock(), request, events: this.#events });
     const { header, payload } = encoded(Buffer.from(json, "utf8"), this.headers.get("Accept-Encoding")?.[0] ?? "");
     const event = internalMessage(this.destination, "", header, payload.latin1Slice());
