@@ -3,6 +3,7 @@
  * connection is held against it: who lost the right to be here is sent away, the others keep their connection and what they may still subscribe to.
  * Spec: configuration, section 6.
  */
+import type { Account } from "../accounts/index.ts";
 import { ConfiguredAuthenticator } from "../auth/index.ts";
 import { diffOptions, type LoadResult, type Options, type ReloadChange, type UserOptions, validate } from "../config/index.ts";
 import { pinViolation } from "../links/index.ts";
@@ -42,6 +43,7 @@ export async function reload(server: Server, doors: ReloadDoors): Promise<void> 
   server.takeUp(diff.options, acceptSettings(diff.options, server.platform.network), linkSettings(diff.options), new ConfiguredAuthenticator(diff.options, server.platform.system));
   for (const change of diff.changes) apply(server, previous, change);
   recheckConnections(server, previous);
+  closeAccountSurplus(server);
   server.log.info(`Reloaded server configuration (${diff.options.configDigest})`);
 }
 
@@ -67,6 +69,17 @@ function closeSurplus(server: Server): void {
   if (surplus.length === 0) return;
   for (const link of surplus) link.closeWithError("maximum connections exceeded", "Maximum Connections Exceeded");
   server.log.info(`Closed ${surplus.length} connections to fall within max_connections`);
+}
+
+/** An account's limit may be lower now: its latest connections go, as they would not have come in. */
+function closeAccountSurplus(server: Server): void {
+  const seen = new Map<Account, number>();
+  for (const link of [...server.connections.live.values()]) {
+    const count = (seen.get(link.account) ?? 0) + 1;
+    seen.set(link.account, count);
+    const limit = link.account.limits.maxConnections;
+    if (limit >= 0 && count > limit) link.closeWithError("maximum account active connections exceeded", "Maximum Account Connections Exceeded");
+  }
 }
 
 function closeUnpinned(server: Server): void {
