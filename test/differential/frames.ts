@@ -54,7 +54,7 @@ export async function readFrames(stream: ByteStream, onFrame: (frame: Frame, raw
       const payload = body.slice(headerSize, -2);
       const own = comparableBody(payload);
       if (own !== payload) parts.pop();
-      const kept = isQueueSid(sid) ? [parts[1], payload] : [...parts.slice(0, 2), ...parts.slice(3), body.slice(0, headerSize), own, body.slice(-2)];
+      const kept = isQueueSid(sid) ? [parts[1], own] : [...parts.slice(0, 2), ...parts.slice(3), body.slice(0, headerSize), own, body.slice(-2)];
       onFrame({ kind: "message", sid, text: JSON.stringify(kept) }, line);
     }
   } catch (error) {
@@ -65,6 +65,9 @@ export async function readFrames(stream: ByteStream, onFrame: (frame: Frame, raw
 
 /** The reference says this when it has read the control line, and again when the line was cut by the end of a read; this server once, with the message. */
 const EARLY_ERROR = "-ERR 'Invalid Publish Subject'";
+
+/** How a trace event looks when `comparableBody` is done with it, in JSON. It comes when it comes: also after a later PONG. */
+const TRACE_EVENT = '\\"server\\":\\"server\\"';
 
 /** Orders neighbouring messages by subscription, and moves those of queue groups to `pool`. */
 export function comparable(frames: readonly Frame[], pool: string[]): string[] {
@@ -80,7 +83,8 @@ export function comparable(frames: readonly Frame[], pool: string[]): string[] {
     if (frame.kind === "line") {
       flush();
       result.push(frame.text);
-    } else if (isQueueSid(frame.sid)) pool.push(`${frame.sid.split("-")[0] ?? ""} ${frame.text}`);
+    } else if (frame.text.includes(TRACE_EVENT)) pool.push(`trace ${frame.sid} ${frame.text}`);
+    else if (isQueueSid(frame.sid)) pool.push(`${frame.sid.split("-")[0] ?? ""} ${frame.text}`);
     else run.push(frame);
   }
   flush();

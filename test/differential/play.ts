@@ -219,8 +219,8 @@ export async function play(server: ServerProcess, session: Session, options: Pla
     const sent = session.steps.map((step) => (step.kind === "send" ? step.bytes : "")).join("");
     const hides = hasQueues ? ["out_"] : [];
     // The reference shows whatever a client claims to be, also where something else let it in (a token, a default user).
-    // The reference has no tag for the account of a closed connection that is gone from the configuration.
-    if (reloads.length > 0) hides.push("name_tag");
+    // The reference has no tag for the account of a closed connection that is gone from the configuration, and shows claims that a reload took up.
+    if (reloads.length > 0) hides.push("name_tag", "authorized_user");
     if (sent.includes(UNKNOWN_NKEY) || (/"user"/.test(sent) && /"auth_token"/.test(sent))) hides.push("authorized_user");
     const found = options.monitoring ? await connz(server, connections, hides) : [];
     const after = options.monitoring ? await readCounters(server) : {};

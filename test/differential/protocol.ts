@@ -93,7 +93,7 @@ export function connectLine(random: Prng, login: Readonly<Record<string, unknown
   return line(random, "CONNECT", JSON.stringify(options));
 }
 
-const ODD_CONNECTS = ["CONNECT {}\r\n", "CONNECT{}\r\n", "CONNECT {\r\n", "CONNECT\r\n", 'CONNECT {"verbose":"yes"}\r\n', 'CONNECT {"VERBOSE":false,"Pedantic":false,"Echo":false}\r\n', 'CONNECT {"account":"x"}\r\n', 'CONNECT {"new_account":true}\r\n', "CONNECT null\r\n", "CONNECT []\r\n", 'CONNECT {"verbose":null,"protocol":null}\r\n', 'CONNECT {"protocol":1.5}\r\n', 'CONNECT {"protocol":1e0}\r\n', 'CONNECT {"name":5}\r\n', 'CONNECT {"verbose":false} x\r\n', 'CONNECT {"verbose":false,"verbose":true,"pedantic":false}\r\n', 'CONNECT {"verbose":false,"unknown":{"a":[1]}}\r\n', 'connect {"echo":false,"verbose":false,"pedantic":false}\n', 'CONNECT {"tls_required":true,"verbose":false}\r\n', 'CONNECT {"name":"\xff\xfe","verbose":false}\r\n', 'CONNECT {"user":"u","pass":"p","verbose":false}\r\n', 'CONNECT {"auth_token":"t","verbose":false,"lang":null}\r\n', 'CONNECT {"protocol":99999999999999999999}\r\n', 'CONNECT {"jwt":"x","sig":"y","nkey":"z","verbose":false}\r\n'] as const;
+const ODD_CONNECTS = ["CONNECT {}\r\n", "CONNECT{}\r\n", "CONNECT {\r\n", "CONNECT\r\n", 'CONNECT {"verbose":"yes"}\r\n', 'CONNECT {"VERBOSE":false,"Pedantic":false,"Echo":false}\r\n', 'CONNECT {"account":"x"}\r\n', 'CONNECT {"new_account":true}\r\n', "CONNECT null\r\n", "CONNECT []\r\n", 'CONNECT {"verbose":null,"protocol":null}\r\n', 'CONNECT {"protocol":1.5}\r\n', 'CONNECT {"protocol":1e0}\r\n', 'CONNECT {"name":5}\r\n', 'CONNECT {"verbose":false} x\r\n', 'CONNECT {"verbose":false,"verbose":true,"pedantic":false}\r\n', 'CONNECT {"verbose":false,"unknown":{"a":[1]}}\r\n', 'connect {"echo":false,"verbose":false,"pedantic":false}\n', 'CONNECT {"tls_required":true,"verbose":false}\r\n', 'CONNECT {"name":"\xff\xfe","verbose":false}\r\n', 'CONNECT {"user":"u","pass":"p","verbose":false}\r\n', 'CONNECT {"verbose":false,"lang":null}\r\n', 'CONNECT {"protocol":99999999999999999999}\r\n', 'CONNECT {"jwt":"x","sig":"y","nkey":"z","verbose":false}\r\n'] as const;
 
 const GARBAGE = ["MSG foo 1 1\r\na\r\n", "HMSG\r\n", "RS+ foo\r\n", "\r\n", " PING\r\n", "X\r\n", "PUB\r\n", "SUB\r\n", "SUB  \r\n", "UNSUB\r\n", "PUB foo\r\n", "PUB foo 1 2 3\r\nx\r\n", "PUB foo -1\r\n", "PUB foo +1\r\nx\r\n", "PUB foo 1234567890\r\n", "PUB foo 999999999\r\n", "PUB foo x\r\n", "PUB foo 1\nx\n", "PUB foo 2\r\nabc\r\n", "PUB foo 3\r\nab\r\nPING\r\n", "SUB foo\r\n", "SUB a b c d\r\n", "UNSUB a b c\r\n", "UNSUB q x\r\n", "UNSUB 1 -5\r\n", "UNSUB 1 0\r\n", "UNSUB 1 99999999999\r\n", "UNSUB 1 2x\r\n", "HPUB foo 1\r\n", "HPUB foo 5 3\r\nabc\r\n", "HPUB foo r 1 2 3\r\n", "HPUB foo a b\r\n", "+OK\r\n", "-ERR 'x'\r\n", "-ERR\r\n", "INFO {}\r\n", "INFO x\r\n", "INFO []\r\n", "INFO null\r\n", "PONG\r\n", "PONGx\r\n", "PINGxyz\r\n", "PING \n", "+OKAY\r\n", "pInG\r\n", "A+ x\r\n", "LS+ foo\r\n", "P", "PU", "PUB foo 1", `SUB ${"x".repeat(5000)} 1\r\n`, `PUB ${"y".repeat(130)} 1\r\nx\r\n`, `SUB ${"z.".repeat(60)}z 9\r\n`, "PUB foo\t\t1\t\r\nx\r\n", "PUB  foo  1  \r\nx\r\n", "PUB foo r\r\n", "SUB foo 1\r2\r\n", "UNSUB 1\r2\r\n", "PUB foo 1\r\r\nx\r\n", "PUB\tfoo 1\r\nx\r\n", "CONNECTX {}\r\n", "CONN\r\n", "INFO\r\n", "INFO{}\r\n", "-ERRx\r\n", "+O\r\n", "HPUB\r\n", "HPUB \r\n", "HPUB foo 0 0\r\n\r\n", "HPUB foo 0 2\r\nab\r\n"] as const;
 
@@ -140,7 +140,8 @@ export function protocolSession(random: Prng, blocks?: readonly string[]): Sessi
   const steps: Step[] = [];
   const peers: Peer[] = [];
   const ids = { next: 1 };
-  const queues = random.chance(0.3);
+  // Which member of a queue group a trace event names is chance too.
+  const queues = random.chance(0.3) && blocks === undefined;
   const enter = (): void => {
     const name = `c${peers.length + 1}`;
     steps.push(open(name));
@@ -157,7 +158,7 @@ export function protocolSession(random: Prng, blocks?: readonly string[]): Sessi
     else if (random.chance(0.04)) steps.push(send(peer.name, random.chance(0.5) ? connectLine(random, {}) : random.pick(ODD_CONNECTS)));
     else if (random.chance(0.03) && peers.length < 5) enter();
     else {
-      const bytes = random.some(1, random.chance(0.3) ? 6 : 1, () => operation(random, peer, ids, queues)).join("");
+      const bytes = random.some(1, blocks === undefined && random.chance(0.3) ? 6 : 1, () => operation(random, peer, ids, queues)).join("");
       steps.push(send(peer.name, bytes, { cuts: cuts(random, bytes) }));
     }
   }

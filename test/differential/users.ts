@@ -79,7 +79,7 @@ const STRANGERS: readonly Login[] = [{ fields: {} }, { fields: { user: "nobody",
 
 /**
  * A configuration. `permitted` is the share of users with permissions of their own. `users`: no token, no single user and no default user, whom the
- * reference does not always look at again after a reload, and no hashes, which this server compares while it goes on.
+ * reference does not always look at again after a reload, no limits of connections, beyond which it closes any, and no hashes, which this server compares while it goes on.
  */
 export function setup(random: Prng, permitted: number, kind: "any" | "users" = "any"): Setup {
   const made = setupOf(random, permitted, kind);
@@ -106,7 +106,7 @@ function setupOf(random: Prng, permitted: number, kind: "any" | "users"): Omit<S
     all.push(...made);
     const parts = [`users: [ ${made.map(({ text }) => text).join(", ")} ]`];
     if (random.chance(0.3)) parts.push(`mappings: { ${random.pick(['"foo.*": "bar.$1"', "foo: bar", '"a.>": "b.>"', '"x.*": [ { destination: "w.$1", weight: 100 } ]'])} }`);
-    if (random.chance(0.3)) parts.push(`limits: { ${random.pick(["max_conn: 1", "max_subs: 2", "max_payload: 16", "max_conn: 2, max_subs: 3"])} }`);
+    if (random.chance(0.3)) parts.push(`limits: { ${random.pick(kind === "any" ? ["max_conn: 1", "max_subs: 2", "max_payload: 16", "max_conn: 2, max_subs: 3"] : ["max_subs: 2", "max_payload: 16"])} }`);
     if (random.chance(0.15)) parts.push(`default_permissions: ${permissions(random, wide)}`);
     return `  ${name} { ${parts.join(", ")} }`;
   });
