@@ -163,6 +163,17 @@ async function accountCounters(server: ServerProcess): Promise<AccountCounters> 
   return Object.fromEntries(shown.map(({ acc, conns, num_subscriptions, sent, received }) => [acc, { conns, subscriptions: num_subscriptions, traffic: [sent.msgs, sent.bytes, received.msgs, received.bytes] }]));
 }
 
+/** Whether some connection begins without CONNECT: then the reference counts its first read with the account of those who have not said who they are. */
+function beginsUnnamed({ steps }: Session): boolean {
+  const named = new Set<string>();
+  for (const step of steps) {
+    if (step.kind !== "send" || named.has(step.connection)) continue;
+    if (!/^connect/i.test(step.bytes)) return true;
+    named.add(step.connection);
+  }
+  return false;
+}
+
 const TRAFFIC_NAMES = ["out_msgs", "out_bytes", "in_msgs", "in_bytes"];
 
 /** What a session added. Subscriptions of the server itself, of which the reference has some, are in both. */
@@ -227,7 +238,7 @@ export async function play(server: ServerProcess, session: Session, options: Pla
     const counters: Record<string, unknown> = Object.fromEntries(Object.keys(after).map((key) => [key, (after[key] ?? 0) - (before[key] ?? 0)]));
     const omitted = [...(hasQueues || /hpub/i.test(sent) ? ["out_bytes", "out_client_bytes"] : []), ...(found.some((entry) => CUT_SHORT.has(String(entry.reason))) ? ["in_"] : [])];
     for (const key of Object.keys(counters)) if (omitted.some((prefix) => key.startsWith(prefix))) delete counters[key];
-    if (options.monitoring) counters["accounts"] = grown(accountsBefore, await accountCounters(server), omitted);
+    if (options.monitoring) counters["accounts"] = grown(accountsBefore, await accountCounters(server), beginsUnnamed(session) ? [...omitted, "in_"] : omitted);
     return { connections: seen, queues: queues.sort(), connz: found, counters };
   } finally {
     for (const connection of connections.values()) connection.wire.destroy();
