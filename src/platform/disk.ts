@@ -1,6 +1,5 @@
 /**
- * Files. The only door to them. The synchronous calls are for start-up, reload and logging, where nothing else can go on; storage brings its own
- * asynchronous file handles with it later, on this same interface.
+ * Files. The only door to them. Calls are synchronous: they reach the page cache, which is quick; what waits for the device (`StorageFile.sync`) is not.
  *
  * Errors are `DiskError` with the operating system's code (`ENOENT`, `ENOSPC`, ...).
  */
@@ -26,6 +25,30 @@ export interface AppendFile {
   close(): void;
 }
 
+/**
+ * A file of the storage: read and written at places of the caller's choice. What was written is with the kernel when the call returns (a killed process
+ * loses nothing), and on the device after `sync`.
+ */
+export interface StorageFile {
+  readonly path: string;
+  readonly sizeBytes: number;
+  /** Reads from `position` into `into[start, end)`; returns how many bytes were there, less than asked for only at the end of the file. */
+  read(into: Uint8Array, start: number, end: number, position: number): number;
+  /** Writes all of `bytes[start, end)` at `position`. When it throws (`ENOSPC`, ...) any part may have been written. */
+  write(bytes: Uint8Array, start: number, end: number, position: number): void;
+  truncate(sizeBytes: number): void;
+  /** Resolves when all that was written before the call is on the device (fdatasync, off the event loop). */
+  sync(): Promise<void>;
+  /** As `sync`, waiting for it. For start and shutdown. */
+  syncNow(): void;
+  close(): void;
+}
+
+/** An exclusive hold on a file, which ends with the process at the latest, however that ends. */
+export interface DiskLock {
+  release(): void;
+}
+
 export interface DirectoryEntry {
   readonly name: string;
   readonly isDirectory: boolean;
@@ -40,4 +63,20 @@ export interface Disk {
   remove(path: string): void;
   exists(path: string): boolean;
   list(path: string): DirectoryEntry[];
+}
+
+/** A disk that storage lives on. */
+export interface StorageDisk extends Disk {
+  /** Opens for reading and writing, made with mode 0640 unless it exists. */
+  openStorage(path: string): StorageFile;
+  /** Makes the folder and those above it, mode 0750. */
+  makeFolder(path: string): void;
+  /** Removes a folder with all that is in it; one that does not exist is fine. */
+  removeTree(path: string): void;
+  /** Makes new, renamed and removed names of a folder durable. */
+  syncFolder(path: string): void;
+  /** Bytes of the file system that holds `path`. */
+  space(path: string): { readonly totalBytes: number; readonly freeBytes: number };
+  /** Takes the lock, or undefined when another process (or another holder in this one) has it. Throws `DiskError` when the file cannot be opened. */
+  lock(path: string): DiskLock | undefined;
 }

@@ -96,6 +96,9 @@ export class Interest {
   #totalFanout = 0;
   #misses = 0;
 
+  /** Who wants to know when subscriptions of exactly this literal subject come and go. */
+  readonly #watchers = new Map<string, Set<() => void>>();
+
   /** `cacheSlots` bounds the match cache; 0 turns it off (`disable_sublist_cache`). */
   constructor(private readonly cacheSlots: number = CACHE_SLOTS_MAX) {
     if (cacheSlots > 0) this.#cache = new Array(Math.min(CACHE_SLOTS_MIN, cacheSlots)).fill(undefined);
@@ -103,6 +106,32 @@ export class Interest {
 
   get size(): number {
     return this.#count;
+  }
+
+  /**
+   * Calls `changed` after each coming or going of a subscription whose subject is literally this one; returns how to stop that. It must not change interest
+   * itself.
+   */
+  watch(subject: string, changed: () => void): () => void {
+    const watchers = this.#watchers.get(subject) ?? new Set();
+    this.#watchers.set(subject, watchers.add(changed));
+    return () => {
+      watchers.delete(changed);
+      if (watchers.size === 0 && this.#watchers.get(subject) === watchers) this.#watchers.delete(subject);
+    };
+  }
+
+  /** Whether a subscription of exactly this literal subject exists: of this queue group, or a plain one when `queue` is empty. */
+  hasLiteral(subject: string, queue: string): boolean {
+    const held = this.#literals.get(subject);
+    if (held === undefined) return false;
+    if (!isLeaf(held)) return queue === "";
+    return queue === "" ? held.plain.length > 0 : held.queues?.has(queue) === true;
+  }
+
+  #tellWatchers(subject: string): void {
+    if (this.#watchers.size === 0) return;
+    for (const changed of this.#watchers.get(subject) ?? []) changed();
   }
 
   /** Adds a subscription whose subject is valid. */
@@ -121,6 +150,7 @@ export class Interest {
     else if (isLeaf(held)) addTo(held, subscription);
     else this.#literals.set(subscription.subject, addTo({ plain: [held], queues: undefined }, subscription));
     this.#forget(subscription.subject);
+    this.#tellWatchers(subscription.subject);
   }
 
   /** Removes a subscription that was inserted; returns whether it was there. */
@@ -257,6 +287,7 @@ export class Interest {
       this.#literals.delete(subscription.subject);
     }
     this.#forget(subscription.subject);
+    this.#tellWatchers(subscription.subject);
     return true;
   }
 

@@ -1,7 +1,7 @@
 /** Files in memory, by path. Folders exist as soon as a file is in them. */
-import { type AppendFile, type DirectoryEntry, type Disk, DiskError } from "../../src/platform/index.ts";
+import { type AppendFile, type DirectoryEntry, DiskError, type DiskLock, type StorageDisk, type StorageFile } from "../../src/platform/index.ts";
 
-export class MemoryDisk implements Disk {
+export class MemoryDisk implements StorageDisk {
   readonly #files = new Map<string, Uint8Array>();
 
   readFile(path: string): Uint8Array {
@@ -49,6 +49,61 @@ export class MemoryDisk implements Disk {
     }
     return [...entries].map(([name, isDirectory]) => ({ name, isDirectory }));
   }
+
+  openStorage(path: string): StorageFile {
+    if (!this.#files.has(path)) this.#files.set(path, new Uint8Array());
+    const contents = (): Uint8Array => this.#file(path, "write");
+    return {
+      path,
+      get sizeBytes() {
+        return contents().length;
+      },
+      read: (into, start, end, position) => {
+        const part = contents().subarray(position, position + end - start);
+        into.set(part, start);
+        return part.length;
+      },
+      write: (bytes, start, end, position) => {
+        const old = contents();
+        const fresh = new Uint8Array(Math.max(old.length, position + end - start));
+        fresh.set(old);
+        fresh.set(bytes.subarray(start, end), position);
+        this.#files.set(path, fresh);
+      },
+      truncate: (sizeBytes) => {
+        const fresh = new Uint8Array(sizeBytes);
+        fresh.set(contents().subarray(0, sizeBytes));
+        this.#files.set(path, fresh);
+      },
+      sync: () => Promise.resolve(),
+      syncNow: () => undefined,
+      close: () => undefined,
+    };
+  }
+
+  makeFolder(_path: string): void {
+    // Folders exist as soon as a file is in them.
+  }
+
+  removeTree(path: string): void {
+    for (const file of [...this.#files.keys()]) if (file === path || file.startsWith(`${path}/`)) this.#files.delete(file);
+  }
+
+  syncFolder(_path: string): void {
+    // Nothing here outlives the process.
+  }
+
+  space(): { readonly totalBytes: number; readonly freeBytes: number } {
+    return { totalBytes: 2 ** 40, freeBytes: 2 ** 40 };
+  }
+
+  lock(path: string): DiskLock | undefined {
+    if (this.#locks.has(path)) return undefined;
+    this.#locks.add(path);
+    return { release: () => void this.#locks.delete(path) };
+  }
+
+  readonly #locks = new Set<string>();
 
   #file(path: string, call: string): Uint8Array {
     const bytes = this.#files.get(path);

@@ -2,9 +2,9 @@
  * Files through the operating system's synchronous calls. Every failure becomes a `DiskError` with the words that the C library has for the code, which are
  * also the words of the texts users see (`open x: no such file or directory`).
  */
-import { closeSync, existsSync, fstatSync, openSync, readdirSync, readFileSync, renameSync, unlinkSync, writeFileSync, writeSync } from "node:fs";
+import { closeSync, constants, existsSync, fdatasync, fdatasyncSync, fstatSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readdirSync, readFileSync, readSync, renameSync, rmSync, statfsSync, unlinkSync, writeFileSync, writeSync } from "node:fs";
 import { DiskError } from "../disk.ts";
-import type { AppendFile, DirectoryEntry, Disk } from "../disk.ts";
+import type { AppendFile, DirectoryEntry, DiskLock, StorageDisk, StorageFile } from "../disk.ts";
 
 /** What the operating system's error codes mean, in the C library's words, lower case. */
 const reasons: Readonly<Record<string, string>> = {
@@ -95,8 +95,59 @@ class SystemAppendFile implements AppendFile {
   }
 }
 
+class SystemStorageFile implements StorageFile {
+  constructor(
+    readonly path: string,
+    private readonly descriptor: number,
+  ) {}
+
+  get sizeBytes(): number {
+    return attempt("stat", this.path, () => fstatSync(this.descriptor).size);
+  }
+
+  read(into: Uint8Array, start: number, end: number, position: number): number {
+    let at = start;
+    while (at < end) {
+      const from = at;
+      const taken = attempt("read", this.path, () => readSync(this.descriptor, into, from, end - from, position + from - start));
+      if (taken === 0) break;
+      at += taken;
+    }
+    return at - start;
+  }
+
+  write(bytes: Uint8Array, start: number, end: number, position: number): void {
+    for (let at = start; at < end; ) {
+      const from = at;
+      at += attempt("write", this.path, () => writeSync(this.descriptor, bytes, from, end - from, position + from - start));
+    }
+  }
+
+  truncate(sizeBytes: number): void {
+    attempt("truncate", this.path, () => ftruncateSync(this.descriptor, sizeBytes));
+  }
+
+  sync(): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    fdatasync(this.descriptor, (error) => {
+      if (error === null) return resolve();
+      const code = codeOf(error);
+      reject(new DiskError(code, "fdatasync", this.path, reasonOf(code)));
+    });
+    return promise;
+  }
+
+  syncNow(): void {
+    attempt("fdatasync", this.path, () => fdatasyncSync(this.descriptor));
+  }
+
+  close(): void {
+    attempt("close", this.path, () => closeSync(this.descriptor));
+  }
+}
+
 /** The machine's file systems. */
-export class SystemDisk implements Disk {
+export class SystemDisk implements StorageDisk {
   readFile(path: string): Uint8Array {
     // A directory opens but does not read, and the call that failed is part of the text.
     const descriptor = attempt("open", path, () => openSync(path, "r"));
@@ -136,5 +187,35 @@ export class SystemDisk implements Disk {
   list(path: string): DirectoryEntry[] {
     const entries = attempt("open", path, () => readdirSync(path, { withFileTypes: true }));
     return entries.map((entry) => ({ name: entry.name, isDirectory: entry.isDirectory() }));
+  }
+
+  openStorage(path: string): StorageFile {
+    return new SystemStorageFile(path, attempt("open", path, () => openSync(path, constants.O_RDWR | constants.O_CREAT, 0o640)));
+  }
+
+  makeFolder(path: string): void {
+    attempt("mkdir", path, () => mkdirSync(path, { recursive: true, mode: 0o750 }));
+  }
+
+  removeTree(path: string): void {
+    attempt("remove", path, () => rmSync(path, { recursive: true, force: true }));
+  }
+
+  syncFolder(path: string): void {
+    const descriptor = attempt("open", path, () => openSync(path, "r"));
+    try {
+      attempt("fsync", path, () => fsyncSync(descriptor));
+    } finally {
+      closeSync(descriptor);
+    }
+  }
+
+  space(path: string): { readonly totalBytes: number; readonly freeBytes: number } {
+    const { bsize, blocks, bavail } = attempt("statfs", path, () => statfsSync(path));
+    return { totalBytes: bsize * blocks, freeBytes: bsize * bavail };
+  }
+
+  lock(_path: string): DiskLock | undefined {
+    return { release: () => undefined };
   }
 }

@@ -1,0 +1,181 @@
+/**
+ * An account that may use JetStream: its streams, its limits, what it uses and what it has reserved. Limits are one flat set, or one per tier (`R1`, `R3`)
+ * when they come from an account JWT.
+ */
+import type { Account } from "../accounts/index.ts";
+import { InternalLink } from "../links/internal/index.ts";
+import { encodeJson } from "../protocol/index.ts";
+import { toByteString } from "../util/bytes.ts";
+import { timestamp } from "../util/timestamp.ts";
+import { apiError } from "./api/errors.ts";
+import type { JetStreamContext } from "./context.ts";
+import type { AdvisoryAudience, AssetAccount } from "./seams.ts";
+import type { Stream } from "./stream/index.ts";
+import type { AccountLimitsBody, Storage, StreamConfig } from "./wire.ts";
+
+/** How trace events name JetStream among kinds of peers. */
+const KIND_JETSTREAM = 5;
+
+/** Flat limits have one entry, named "". */
+export type AccountTiers = ReadonlyMap<string, AccountLimitsBody>;
+
+export const NO_JETSTREAM_LIMITS: AccountLimitsBody = {
+  max_memory: -1,
+  max_storage: -1,
+  max_streams: -1,
+  max_consumers: -1,
+  max_ack_pending: -1,
+  memory_max_stream_bytes: -1,
+  storage_max_stream_bytes: -1,
+  max_bytes_required: false,
+};
+
+export interface Usage {
+  memory: number;
+  store: number;
+}
+
+export class JetStreamAccount implements AssetAccount {
+  readonly link: InternalLink;
+  /** Requests answered and refused by this server. */
+  readonly api = { total: 0, errors: 0 };
+  readonly usage: Usage = { memory: 0, store: 0 };
+  readonly #streams = new Map<string, Stream>();
+
+  constructor(
+    readonly account: Account,
+    readonly context: JetStreamContext,
+    public tiers: AccountTiers,
+    /** Publishes in the system account; undefined while there is none. */
+    private readonly system: () => InternalLink | undefined,
+  ) {
+    this.link = new InternalLink(account, KIND_JETSTREAM, "JETSTREAM");
+  }
+
+  get name(): string {
+    return this.account.name;
+  }
+
+  /** Where the account's streams are kept. */
+  get folder(): string {
+    return `${this.context.settings.folder}/${this.name}/streams`;
+  }
+
+  stream(name: string): Stream | undefined {
+    return this.#streams.get(name);
+  }
+
+  streams(): Iterable<Stream> {
+    return this.#streams.values();
+  }
+
+  /** Sorted by name. */
+  sortedStreams(): Stream[] {
+    return [...this.#streams.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  get streamCount(): number {
+    return this.#streams.size;
+  }
+
+  add(stream: Stream): void {
+    this.#streams.set(stream.name, stream);
+  }
+
+  remove(stream: Stream): void {
+    if (this.#streams.get(stream.name) === stream) this.#streams.delete(stream.name);
+  }
+
+  // Limits
+
+  get isTiered(): boolean {
+    return !this.tiers.has("");
+  }
+
+  limitsFor(replicas: number): AccountLimitsBody {
+    const limits = this.tiers.get("") ?? this.tiers.get(tierName(replicas));
+    if (limits === undefined) throw apiError(10120);
+    return limits;
+  }
+
+  addUsage(storage: Storage, bytes: number): void {
+    if (storage === "memory") {
+      this.usage.memory += bytes;
+      this.context.usage.memory += bytes;
+    } else {
+      this.usage.store += bytes;
+      this.context.usage.store += bytes;
+    }
+  }
+
+  storeRefusal(storage: Storage, bytes: number, replicas: number): 10002 | 10023 | 10120 | undefined {
+    const limits = this.tiers.get("") ?? this.tiers.get(tierName(replicas));
+    if (limits === undefined) return 10120;
+    const { settings, usage } = this.context;
+    if (storage === "memory") {
+      if (limits.max_memory >= 0 && this.usage.memory + bytes > limits.max_memory) return 10002;
+      return usage.memory + bytes > settings.maxMemoryBytes ? 10023 : undefined;
+    }
+    if (limits.max_storage >= 0 && this.usage.store + bytes > limits.max_storage) return 10002;
+    return usage.store + bytes > settings.maxStoreBytes ? 10023 : undefined;
+  }
+
+  /** Bytes reserved by `max_bytes` of the streams, those of one tier when it is given; without one stream, when it is about to change. */
+  reserved(storage: Storage, options: { readonly tier?: string; readonly without?: string } = {}): number {
+    let sum = 0;
+    for (const { config } of this.#streams.values()) {
+      if (config.storage !== storage || config.name === options.without || config.max_bytes <= 0) continue;
+      if (options.tier !== undefined && options.tier !== "" && tierName(config.num_replicas) !== options.tier) continue;
+      // Flat limits count every replica; a tier's are per replica.
+      sum += this.isTiered ? config.max_bytes : config.max_bytes * config.num_replicas;
+    }
+    return sum;
+  }
+
+  /**
+   * Whether the account and the server can take a stream of this configuration (instead of the present one of that name, if there is one). Throws 10113, 10122, 10120,
+   * 10027, 10026, 10028 or 10047. `serverReserved` is what all accounts have reserved already, without this stream.
+   */
+  checkLimits(config: StreamConfig, serverReserved: number): void {
+    const limits = this.limitsFor(config.num_replicas);
+    const { storage } = config;
+    const isMemory = storage === "memory";
+    const tooSmall = (): Error => apiError(isMemory ? 10028 : 10047);
+    const streamMax = isMemory ? limits.memory_max_stream_bytes : limits.storage_max_stream_bytes;
+    if (limits.max_bytes_required && config.max_bytes <= 0) throw apiError(10113);
+    if (streamMax > 0 && config.max_bytes > streamMax) throw apiError(10122);
+    const exists = this.#streams.has(config.name);
+    const tier = this.isTiered ? tierName(config.num_replicas) : "";
+    const sameTier = tier === "" ? this.#streams.size : [...this.#streams.values()].filter((stream) => tierName(stream.config.num_replicas) === tier).length;
+    if (!exists && limits.max_streams > 0 && sameTier >= limits.max_streams) throw apiError(10027);
+    if (limits.max_consumers > 0 && config.max_consumers > limits.max_consumers) throw apiError(10026);
+    const bytes = Math.max(0, config.max_bytes);
+    const accountMax = isMemory ? limits.max_memory : limits.max_storage;
+    const wanted = bytes * (this.isTiered ? 1 : config.num_replicas);
+    if (accountMax >= 0 && this.reserved(storage, { tier, without: config.name }) + wanted > accountMax) throw tooSmall();
+    const serverMax = isMemory ? this.context.settings.maxMemoryBytes : this.context.settings.maxStoreBytes;
+    // A stream that reserves nothing still needs room for a byte.
+    if (serverReserved + Math.max(bytes, exists ? 0 : 1) > serverMax) throw tooSmall();
+  }
+
+  // Advisories
+
+  advise(subject: string, type: string, fields: Readonly<Record<string, unknown>>, audience: AdvisoryAudience = "account"): void {
+    const full = `$JS.EVENT.${toByteString(subject)}`;
+    const system = audience === "account" ? undefined : this.system();
+    const toAccount = audience !== "system" && this.link.hasInterest(full);
+    const toSystem = system !== undefined && system.account !== this.account && system.hasInterest(full);
+    if (!toAccount && !toSystem) return;
+    const kind = subject.startsWith("METRIC.") ? "metric" : "advisory";
+    const { domain } = this.context.settings;
+    const head = { type: `io.nats.jetstream.${kind}.v1.${type}`, id: this.context.nuid(), timestamp: timestamp(this.context.clock.nowNs()) };
+    const rest = domain === "" || "domain" in fields ? fields : { ...fields, domain };
+    if (toAccount) this.link.publish(full, "", "", toByteString(encodeJson({ ...head, ...rest })));
+    if (toSystem) system.publish(full, "", "", toByteString(encodeJson({ ...head, account: this.name, ...rest })));
+  }
+}
+
+/** Name of the tier for streams of so many replicas. */
+export function tierName(replicas: number): string {
+  return `R${replicas}`;
+}

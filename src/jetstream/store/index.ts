@@ -1,0 +1,3 @@
+/** Stores: where the messages of a stream are kept. */
+export { StoredMessage } from "./message-store.ts";
+export type { Filters, MessageStore, NewMessage, RemovedMessage, StoreEvents, StoreOptions, StoreState, SubjectState } from "./message-store.ts";

@@ -1,0 +1,2 @@
+/** Streams: configuration, publishing, limits, retention. */
+export { Stream } from "./stream.ts";

@@ -1,0 +1,3 @@
+/** The server's own subscribers. */
+export { hasTakers, InternalLink, InternalSubscription } from "./internal.ts";
+export type { InternalHandler } from "./internal.ts";

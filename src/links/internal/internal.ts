@@ -1,0 +1,185 @@
+/**
+ * A peer inside the server: JetStream, later the system services. It subscribes and publishes in one account like a client, without a wire. The core knows
+ * nothing of who stands behind it.
+ *
+ * A message is handed to the handler as the reusable view of whoever published it: it is valid during the call only. A handler says whether it took the
+ * message; when nobody did, the publisher hears of no responders as if there were no subscription.
+ */
+import type { Account } from "../../accounts/index.ts";
+import { Delivery, Message, type SubjectEntry, type Subscriber, Subscription } from "../../routing/index.ts";
+import { putByteString, putDecimal } from "../../util/bytes.ts";
+import { distribute } from "../distribute.ts";
+
+/** `subject` is what was delivered, after mappings; `origin` the publisher, undefined when that is the server. All strings are byte strings. */
+export type InternalHandler = (message: Message, subject: string, origin: Subscriber | undefined) => boolean;
+
+export class InternalSubscription extends Subscription {
+  constructor(
+    owner: Subscriber,
+    subject: string,
+    queue: string,
+    sid: string,
+    readonly handler: InternalHandler,
+  ) {
+    super(owner, subject, queue, sid);
+  }
+}
+
+/** Where a message is put together while it is delivered; one per nesting of publications. */
+interface Scratch {
+  readonly message: Message;
+  buffer: Buffer;
+}
+
+/** Larger messages get a buffer of their own, so that one of them does not stay in memory for ever. */
+const SCRATCH_BYTES_MAX = 256 * 1024;
+const EMPTY = Buffer.alloc(0);
+
+export class InternalLink implements Subscriber {
+  #lastSid = 0;
+  #depth = 0;
+  readonly #scratch: Scratch[] = [];
+
+  constructor(
+    readonly account: Account,
+    /** How trace events name this kind of peer: 5 is JetStream. */
+    private readonly kind: number,
+    private readonly name: string,
+  ) {}
+
+  /** `subject` and `queue` are valid byte strings. */
+  subscribe(subject: string, handler: InternalHandler, queue = ""): InternalSubscription {
+    const subscription = new InternalSubscription(this, subject, queue, String(++this.#lastSid), handler);
+    this.account.interest.insert(subscription);
+    return subscription;
+  }
+
+  unsubscribe(subscription: InternalSubscription): void {
+    if (subscription.closed) return;
+    subscription.closed = true;
+    this.account.interest.remove(subscription);
+  }
+
+  /** Whether anybody takes what is published there. */
+  hasInterest(subject: string): boolean {
+    return hasTakers(this.account.interest.findSubject(subject));
+  }
+
+  deliver(subscription: Subscription, message: Message, subject: string, _subjectBytes: Buffer, origin: Subscriber | undefined): Delivery {
+    if (subscription.closed || !(subscription instanceof InternalSubscription)) return Delivery.SubscriptionClosed;
+    if (!subscription.handler(message, subject, origin)) return Delivery.Denied;
+    subscription.delivered++;
+    return Delivery.Delivered;
+  }
+
+  judge(subscription: Subscription): Delivery {
+    return subscription.closed ? Delivery.SubscriptionClosed : Delivery.Delivered;
+  }
+
+  describe(): { readonly kind: number; readonly cid: number; readonly name?: string } {
+    return { kind: this.kind, cid: 0, name: this.name };
+  }
+
+  /**
+   * Publishes a message of the server's own; returns how many took it. Byte strings; `header` is a whole header block or empty. An empty reply is none.
+   */
+  publish(subject: string, reply: string, header: string, payload: string | Uint8Array): number {
+    const entry = this.account.interest.findSubject(subject);
+    if (!hasTakers(entry)) return 0;
+    const text = typeof payload === "string";
+    const scratch = this.#begin(subject, reply, header.length, payload.length);
+    let at = putByteString(header, scratch.buffer, scratch.message.bodyStart);
+    if (text) at = putByteString(payload, scratch.buffer, at);
+    else at += copy(payload, 0, payload.length, scratch.buffer, at);
+    return this.#end(scratch, entry, entry.subject, entry.bytes, at);
+  }
+
+  /**
+   * Publishes bytes to the takers of `to`, who see it as a message on `subject`: how a stored message travels to a deliver subject or an inbox. The bytes are
+   * header blocks and payload as ranges, with `extraHeader` (whole lines, each ending in CR LF) added to the end of the header block.
+   */
+  forward(to: SubjectEntry, subject: string, reply: string, extraHeader: string, buffer: Uint8Array, headerStart: number, bodyStart: number, end: number): number {
+    if (!hasTakers(to)) return 0;
+    const stored = bodyStart - headerStart;
+    const headerLength = extraHeader === "" ? stored : stored === 0 ? EMPTY_BLOCK_LENGTH + extraHeader.length : stored + extraHeader.length;
+    const scratch = this.#begin(subject, reply, headerLength, end - bodyStart);
+    const target = scratch.buffer;
+    let at = scratch.message.bodyStart;
+    if (extraHeader === "") at += copy(buffer, headerStart, bodyStart, target, at);
+    else {
+      if (stored === 0) at = putByteString("NATS/1.0\r\n", target, at);
+      else at += copy(buffer, headerStart, bodyStart - 2, target, at);
+      at = putByteString(extraHeader, target, at);
+      at = putByteString("\r\n", target, at);
+    }
+    at += copy(buffer, bodyStart, end, target, at);
+    // The stored subject was published in this account, so its bytes are most likely still in the cache.
+    const seen = subject === to.subject ? to.bytes : this.account.interest.findSubject(subject).bytes;
+    return this.#end(scratch, to, subject, seen, at);
+  }
+
+  /** Lays out `<subject> [reply] <sizes>` CR LF, the wire form that links copy from, and leaves room for the body. */
+  #begin(subject: string, reply: string, headerLength: number, payloadLength: number): Scratch {
+    const size = headerLength + payloadLength;
+    const needed = subject.length + reply.length + size + 40;
+    const scratch = this.#take(needed);
+    const { message, buffer } = scratch;
+    message.subjectStart = 0;
+    let at = (message.subjectEnd = message.tailStart = putByteString(subject, buffer, 0));
+    buffer[at++] = BLANK;
+    message.replyStart = at;
+    if (reply !== "") {
+      at = message.replyEnd = putByteString(reply, buffer, at);
+      buffer[at++] = BLANK;
+    } else message.replyEnd = at;
+    message.sizesStart = at;
+    if (headerLength > 0) {
+      at = putDecimal(headerLength, buffer, at);
+      buffer[at++] = BLANK;
+    }
+    at = putDecimal(size, buffer, at);
+    message.sizesEnd = at;
+    buffer[at++] = CR;
+    buffer[at++] = LF;
+    message.bodyStart = at;
+    message.headerLength = headerLength;
+    return scratch;
+  }
+
+  #end(scratch: Scratch, entry: SubjectEntry, subject: string, subjectBytes: Buffer, bodyEnd: number): number {
+    const { message, buffer } = scratch;
+    buffer[bodyEnd] = CR;
+    buffer[bodyEnd + 1] = LF;
+    message.bodyEnd = bodyEnd;
+    message.buffer = buffer;
+    this.#depth++;
+    try {
+      return distribute(entry.result, message, subject, subjectBytes, undefined);
+    } finally {
+      this.#depth--;
+    }
+  }
+
+  #take(needed: number): Scratch {
+    const depth = this.#depth;
+    if (needed > SCRATCH_BYTES_MAX) return { message: new Message(), buffer: Buffer.allocUnsafe(needed) };
+    const scratch = (this.#scratch[depth] ??= { message: new Message(), buffer: EMPTY });
+    if (scratch.buffer.length < needed) scratch.buffer = Buffer.allocUnsafeSlow(Math.min(SCRATCH_BYTES_MAX, Math.max(4096, needed * 2)));
+    return scratch;
+  }
+}
+
+const BLANK = 32;
+const CR = 13;
+const LF = 10;
+/** `NATS/1.0` CR LF, and the CR LF that ends a block. */
+const EMPTY_BLOCK_LENGTH = 12;
+
+export function hasTakers(entry: SubjectEntry): boolean {
+  return entry.result.plain.length > 0 || entry.result.queues.length > 0;
+}
+
+function copy(from: Uint8Array, start: number, end: number, to: Buffer, at: number): number {
+  to.set(start === 0 && end === from.length ? from : from.subarray(start, end), at);
+  return end - start;
+}
