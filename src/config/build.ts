@@ -4,6 +4,7 @@ import { msOfNs } from "../util/duration.ts";
 import { joinPath } from "./parser.ts";
 import type { Options } from "./options.ts";
 import { type BlockReading, type Reading, readBlock } from "./schema/form.ts";
+import { DEFAULT_JETSTREAM } from "./schema/jetstream.ts";
 import { serverBlock } from "./schema/server.ts";
 import { UserRegistry } from "./schema/users.ts";
 import { DEFAULT_WEBSOCKET } from "./schema/websocket.ts";
@@ -20,8 +21,9 @@ const DEFAULT_PORT = 4222;
 export function buildOptions(root: MapValue, file: { readonly path: string; readonly digest: string }, reading: Reading): Options {
   const read = readBlock(serverBlock, root, reading);
   const { values } = read;
-  const storeDir = values.jetstream?.storeDir;
-  if (storeDir !== undefined && values.store_dir !== undefined) reading.error(storeDir.at, "Duplicate 'store_dir' configuration");
+  const storeDirAt = values.jetstream?.storeDirAt;
+  if (storeDirAt !== undefined && values.store_dir !== undefined) reading.error(storeDirAt, "Duplicate 'store_dir' configuration");
+  const jetstream = values.jetstream?.options ?? { ...DEFAULT_JETSTREAM, enabled: false };
 
   return {
     ...networkOptions(read),
@@ -39,6 +41,7 @@ export function buildOptions(root: MapValue, file: { readonly path: string; read
     portsFileDir: values.ports_file_dir ?? "",
     profPort: values.prof_port ?? 0,
     profBlockRate: values.prof_block_rate ?? 0,
+    jetstream: values.store_dir === undefined ? jetstream : { ...jetstream, storeDir: values.store_dir },
     unsupported: reading.unsupported,
   };
 }

@@ -220,6 +220,7 @@ export function overlayFlags(options: Options, flags: Flags, disk: Disk): Overla
         remoteSyslog: flags.remoteSyslog ?? base.log.remoteSyslog,
         maxTracedMsgLen: flags.maxTracedMsgLen ?? base.log.maxTracedMsgLen,
       },
+      jetstream: { ...base.jetstream, enabled: flags.jetstream ?? base.jetstream.enabled, storeDir: flags.storeDir ?? base.jetstream.storeDir },
       unsupported: [...withoutFlags(base.unsupported, flags), ...unsupportedFlags(flags)],
     },
   };
@@ -243,13 +244,12 @@ function hasCluster(options: Options, flags: Flags): boolean {
 
 /** Flags that switch a feature of the file off take it out of what is missing. */
 function withoutFlags(unsupported: readonly string[], flags: Flags): readonly string[] {
-  const off = [flags.jetstream === false ? "jetstream" : undefined, flags.cluster === "" || flags.clusterListen === "" ? "cluster" : undefined];
-  return unsupported.filter((each) => !off.some((name) => name !== undefined && each.endsWith(`: ${name}`)));
+  const clusterOff = flags.cluster === "" || flags.clusterListen === "";
+  return unsupported.filter((each) => !(clusterOff && each.endsWith(": cluster")));
 }
 
 function unsupportedFlags(flags: Flags): string[] {
   const missing: string[] = [];
-  if (flags.jetstream === true) missing.push("--jetstream");
   if ((flags.routes ?? "") !== "") missing.push("--routes");
   if ((flags.cluster ?? "") !== "") missing.push("--cluster");
   if ((flags.clusterListen ?? "") !== "") missing.push("--cluster_listen");

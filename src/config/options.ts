@@ -101,6 +101,50 @@ export interface MappingOptions {
   readonly destinations: readonly MappingDestination[];
 }
 
+/** JetStream limits of an account; -1 means none. */
+export interface AccountJetStreamOptions {
+  readonly maxMemory: number;
+  readonly maxStore: number;
+  readonly maxStreams: number;
+  readonly maxConsumers: number;
+  readonly maxAckPending: number;
+  readonly memoryMaxStreamBytes: number;
+  readonly storeMaxStreamBytes: number;
+  readonly maxBytesRequired: boolean;
+}
+
+/** The `jetstream` block. Limits of 0 mean none, or the default where there is one. */
+export interface JetStreamOptions {
+  readonly enabled: boolean;
+  /** Empty: in the temporary folder. */
+  readonly storeDir: string;
+  /** -1: three quarters of the memory. */
+  readonly maxMemoryBytes: number;
+  /** -1: three quarters of the free disk. */
+  readonly maxStoreBytes: number;
+  readonly domain: string;
+  readonly key: string;
+  readonly previousKey: string;
+  readonly cipher: "chacha" | "aes";
+  readonly strict: boolean;
+  readonly syncIntervalMs: number | "always";
+  readonly uniqueTag: string;
+  readonly extensionHint: string;
+  readonly maxCatchupBytes: number;
+  readonly maxBufferedBytes: number;
+  readonly maxBufferedMessages: number;
+  readonly requestQueueLimit: number;
+  readonly infoQueueLimit: number;
+  readonly hasConcurrentIoLimit: boolean;
+  readonly limits: {
+    readonly maxAckPending: number;
+    readonly maxHaAssets: number;
+    readonly maxRequestBatch: number;
+    readonly duplicateWindowMs: number;
+    readonly batch: { readonly maxInflightPerStream?: number; readonly maxInflightTotal?: number; readonly maxMessages: number; readonly timeoutMs: number };
+  };
+}
+
 export interface AccountOptions {
   readonly name: string;
   readonly nkey: string;
@@ -115,6 +159,8 @@ export interface AccountOptions {
   readonly traceDestination: string;
   /** Percent of externally triggered traces to follow, 1 to 100. */
   readonly traceSampling: number;
+  /** Undefined: without JetStream. */
+  readonly jetstream?: AccountJetStreamOptions;
 }
 
 export interface WebsocketOptions extends ListenOptions {
@@ -216,6 +262,8 @@ export interface Options extends ListenOptions {
   readonly tls?: TlsOptions;
   readonly allowNonTls: boolean;
   readonly websocket: WebsocketOptions;
+
+  readonly jetstream: JetStreamOptions;
 
   /**
    * Configured options whose feature this build does not have yet, as "<file>:<line>:<col>: <option>" (or the flag). The server refuses to start

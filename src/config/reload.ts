@@ -4,8 +4,9 @@
  */
 import { formatDurationMs } from "../util/duration.ts";
 import { goQuoteList } from "../util/quote.ts";
+import { formatSize } from "../util/size.ts";
 import { DEFAULT_SYSTEM_ACCOUNT } from "./build.ts";
-import type { Options, TlsOptions } from "./options.ts";
+import type { JetStreamOptions, Options, TlsOptions } from "./options.ts";
 
 /** A part of the server that must take up new options. */
 export type ReloadSubject =
@@ -24,6 +25,7 @@ export type ReloadSubject =
   | "tags"
   | "metadata"
   | "proxies"
+  | "jetstream"
   | "other";
 
 export interface ReloadChange {
@@ -75,6 +77,21 @@ const FIXED: readonly Fixed[] = [
   field("LogMaxFiles", (o) => o.log.logMaxFiles),
   field("ProfPort", (o) => o.profPort),
   field("FeatureFlags", (o) => goMap(o.featureFlags)),
+  field("SyncInterval", (o) => (o.jetstream.syncIntervalMs === "always" ? "2m0s" : formatDurationMs(o.jetstream.syncIntervalMs))),
+  field("SyncAlways", (o) => o.jetstream.syncIntervalMs === "always"),
+  field("NoJetStreamStrict", (o) => !o.jetstream.strict),
+  field("JetStreamDomain", (o) => o.jetstream.domain),
+  field("JetStreamExtHint", (o) => o.jetstream.extensionHint),
+  { field: "JetStreamKey", show: () => "[REDACTED]", value: (o) => o.jetstream.key },
+  { field: "JetStreamOldKey", show: () => "[REDACTED]", value: (o) => o.jetstream.previousKey },
+  field("JetStreamCipher", (o) => (o.jetstream.cipher === "aes" ? 1 : 0)),
+  field("JetStreamUniqueTag", (o) => o.jetstream.uniqueTag),
+  { field: "JetStreamLimits", show: (o) => goLimits(o.jetstream.limits), value: (o) => JSON.stringify(o.jetstream.limits) },
+  field("JetStreamMaxCatchup", (o) => o.jetstream.maxCatchupBytes),
+  field("JetStreamRequestQueueLimit", (o) => o.jetstream.requestQueueLimit),
+  field("JetStreamInfoQueueLimit", (o) => o.jetstream.infoQueueLimit),
+  field("StreamMaxBufferedMsgs", (o) => o.jetstream.maxBufferedMessages),
+  field("StreamMaxBufferedSize", (o) => o.jetstream.maxBufferedBytes),
   { field: "Websocket", show: websocketText, value: (o) => JSON.stringify({ ...o.websocket, tls: o.websocket.tls !== undefined }) },
 ];
 
@@ -141,6 +158,9 @@ const REST: readonly Reloadable[] = [
   setting("other", "max_traced_msg_len", (o) => o.log.maxTracedMsgLen),
   setting("other", "connect_error_reports", (o) => o.connectErrorReports),
   setting("other", "reconnect_error_reports", (o) => o.reconnectErrorReports),
+  setting("jetstream", "JetStream", (o) => o.jetstream.enabled),
+  { subject: "jetstream", value: (o) => o.jetstream.maxMemoryBytes, line: (o) => `JetStream max_mem_store = ${formatSize(o.jetstream.maxMemoryBytes)}` },
+  { subject: "jetstream", value: (o) => o.jetstream.maxStoreBytes, line: (o) => `JetStream max_file_store = ${formatSize(o.jetstream.maxStoreBytes)}` },
   named("tags", "tags", (o) => JSON.stringify(o.serverTags)),
   named("metadata", "metadata", (o) => goMap(o.serverMetadata)),
 ];
@@ -155,6 +175,8 @@ export function diffOptions(old: Options, fresh: Options): ReloadDiff {
   for (const { field: name, show, value = show } of FIXED) {
     if (value(old) !== value(options)) return refusal(name, show(old), show(options));
   }
+  const jetstream = jetstreamRefusal(old.jetstream, options.jetstream);
+  if (jetstream !== undefined) return { ok: false, refused: `config reload not supported for ${jetstream}` };
   const account = systemAccountRefusal(old, options) ?? noAuthUserRefusal(old, options);
   if (account !== undefined) return account;
   return { ok: true, options, changes: changesBetween(old, options) };
@@ -162,6 +184,18 @@ export function diffOptions(old: Options, fresh: Options): ReloadDiff {
 
 function refusal(name: string, before: string, after: string): ReloadDiff {
   return { ok: false, refused: `config reload not supported for ${name}: old=${before}, new=${after}` };
+}
+
+/** Storage may only grow while it is in use, and stays where it is. */
+function jetstreamRefusal(old: JetStreamOptions, fresh: JetStreamOptions): string | undefined {
+  if (!old.enabled || !fresh.enabled) return undefined;
+  if (old.storeDir !== fresh.storeDir) return "jetstream storage directory";
+  const isDynamic = (options: JetStreamOptions): boolean => options.maxMemoryBytes === -1 || options.maxStoreBytes === -1;
+  const same = old.maxMemoryBytes === fresh.maxMemoryBytes && old.maxStoreBytes === fresh.maxStoreBytes;
+  if (same) return undefined;
+  if (isDynamic(old) || isDynamic(fresh)) return "jetstream dynamic max memory and store";
+  if (fresh.maxMemoryBytes < old.maxMemoryBytes || fresh.maxStoreBytes < old.maxStoreBytes) return "decreasing jetstream max memory and store";
+  return undefined;
 }
 
 /** The default account shows as nothing; a reload may put it back, and nothing else. */
@@ -228,6 +262,10 @@ function authTimeoutSeconds(options: Options): number {
 function tlsText(tls: TlsOptions | undefined): string {
   if (tls === undefined) return "";
   return JSON.stringify({ ...tls, timeoutMs: 0, pinnedCerts: [], handshakeFirst: false, handshakeFirstFallbackMs: 0, connectionRateLimit: 0 });
+}
+
+function goLimits(limits: Options["jetstream"]["limits"]): string {
+  return `{${limits.maxRequestBatch} ${limits.maxAckPending} ${limits.maxHaAssets} ${formatDurationMs(limits.duplicateWindowMs)}}`;
 }
 
 /** All of the block but its TLS, which may change. */

@@ -3,7 +3,9 @@ import { formatDurationMs } from "../util/duration.ts";
 import { isPublicKey } from "../util/nkeys.ts";
 import { goQuote } from "../util/quote.ts";
 import { noAuthUserProblem } from "./build.ts";
-import type { Options, WebsocketOptions } from "./options.ts";
+import { isValidConfiguredSubject } from "../routing/index.ts";
+import { toByteString } from "../util/bytes.ts";
+import type { JetStreamOptions, Options, WebsocketOptions } from "./options.ts";
 
 const FORBIDDEN_HEADERS: ReadonlySet<string> = new Set(["host", "content-length", "connection", "upgrade", "nats-no-masking"]);
 
@@ -20,7 +22,16 @@ export function validate(options: Options): string | undefined {
   for (const key of options.trustedProxies) {
     if (!isPublicKey(key)) return `proxy trusted key ${goQuote(key)} is invalid`;
   }
+  const jetstream = options.jetstream.enabled ? jetstreamProblem(options.jetstream) : undefined;
+  if (jetstream !== undefined) return jetstream;
   return options.websocket.port === 0 ? undefined : websocketProblem(options.websocket, options);
+}
+
+function jetstreamProblem({ domain, extensionHint }: JetStreamOptions): string | undefined {
+  if (/[.*>]/.test(domain)) return "invalid domain name: may not contain ., * or >";
+  if (domain !== "" && !isValidConfiguredSubject(toByteString(domain))) return `invalid domain name: derived ${goQuote(`$JS.${domain}.API.>`)} is not a valid subject`;
+  if (extensionHint !== "" && extensionHint !== "no_extend" && extensionHint !== "will_extend") return `expected 'no_extend' for string value, got '${extensionHint}'`;
+  return undefined;
 }
 
 function websocketProblem(websocket: WebsocketOptions, options: Options): string | undefined {

@@ -46,7 +46,7 @@ test("users carry their account and the default permissions of their block", () 
 test.each([
   ["cluster { port: 6222 }", ["c:1:0: cluster"]],
   ["cluster { name: x }\nmqtt {}\njetstream: false\ngateway {}\nleafnodes {}", []],
-  ["debug: true\n jetstream {}", ["c:2:2: jetstream"]],
+    ["debug: true\n jetstream { tpm { pcr: 1 } }", ["c:2:14: tpm"]],
   ["accounts { A { exports: [ { stream: x } ], imports: [] } }", ["c:1:15: exports"]],
 ])("%s asks for %j", (text, unsupported) => {
   expect(options(text).unsupported).toEqual(unsupported);

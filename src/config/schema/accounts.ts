@@ -2,7 +2,7 @@
 import { goQuote } from "../../util/quote.ts";
 import { parseDuration } from "../../util/duration.ts";
 import { isPublicKey } from "../../util/nkeys.ts";
-import type { AccountOptions, MappingDestination, MappingOptions, PermissionOptions } from "../options.ts";
+import type { AccountJetStreamOptions, AccountOptions, MappingDestination, MappingOptions, PermissionOptions } from "../options.ts";
 import { isLiteralSubject, isSubject, mappingProblem } from "../subjects.ts";
 import { formatPosition, type MapValue, type Node, plainText, type Position, typeName } from "../values.ts";
 import { type AnyOption, type Entry, type Form, option, readBlock, type Reading, type UnknownKeys, wrongType } from "./form.ts";
@@ -139,22 +139,42 @@ export const accountJetstreamBlock = {
   cluster_traffic: option(clusterTraffic, "Account that carries replication.", { default: "system" }),
 } satisfies Record<string, AnyOption>;
 
-/** Whether the account asks for JetStream. */
-const accountJetstream: Form<boolean> = {
+const UNLIMITED_JETSTREAM: AccountJetStreamOptions = {
+  maxMemory: -1,
+  maxStore: -1,
+  maxStreams: -1,
+  maxConsumers: -1,
+  maxAckPending: -1,
+  memoryMaxStreamBytes: -1,
+  storeMaxStreamBytes: -1,
+  maxBytesRequired: false,
+};
+
+/** Limits when the account asks for JetStream; `false` when it says it does not want it. */
+const accountJetstream: Form<AccountJetStreamOptions | false> = {
   label: "boolean, `enabled`, `disabled`, or block",
   read({ node }, reading) {
     const { value } = node;
-    if (value.kind === "boolean") return value.boolean;
+    if (value.kind === "boolean") return value.boolean && UNLIMITED_JETSTREAM;
     if (value.kind === "string") {
       const word = value.text.toLowerCase();
-      if (word === "enabled" || word === "enable") return true;
+      if (word === "enabled" || word === "enable") return UNLIMITED_JETSTREAM;
       if (word === "disabled" || word === "disable") return false;
       reading.error(node.position, `Expected 'enabled' or 'disabled' for string value, got '${value.text}'`);
       return undefined;
     }
     if (value.kind === "map") {
-      readBlock(accountJetstreamBlock, value, reading);
-      return true;
+      const { values } = readBlock(accountJetstreamBlock, value, reading);
+      return {
+        maxMemory: values.max_memory ?? -1,
+        maxStore: values.max_store ?? -1,
+        maxStreams: values.max_streams ?? -1,
+        maxConsumers: values.max_consumers ?? -1,
+        maxAckPending: values.max_ack_pending ?? -1,
+        memoryMaxStreamBytes: values.mem_max_stream_bytes ?? -1,
+        storeMaxStreamBytes: values.disk_max_stream_bytes ?? -1,
+        maxBytesRequired: values.max_bytes_required ?? false,
+      };
     }
     // This one text stands without its place.
     reading.errors.push(`Expected map, bool or string to define JetStream, got ${typeName(value)}`);
@@ -352,7 +372,7 @@ export const accountBlock = {
   nkey: option(accountNkey, "Public account nkey.", { reload: "applied" }),
   users: option(userList, "Users of the account.", { reload: "applied" }),
   default_permissions: option(permissions, "Permissions of users that have none of their own.", { reload: "applied" }),
-  jetstream: option(accountJetstream, "JetStream for the account, with limits.", { notBuilt: (on) => on, reload: "applied" }),
+  jetstream: option(accountJetstream, "JetStream for the account, with limits.", { reload: "applied" }),
   exports: option(exchangeList("Exports", "Export", keysOf(exportBlock)), "Subjects offered to other accounts.", { notBuilt: (any) => any, reload: "applied" }),
   imports: option(exchangeList("Imports", "Import", keysOf(importBlock)), "Subjects taken from other accounts.", { notBuilt: (any) => any, reload: "applied" }),
   mappings: option(mappings, "Subject mappings.", { aliases: ["maps"], reload: "applied" }),
@@ -414,6 +434,7 @@ function readAccount(name: string, entry: Node, reading: Reading): ReadAccount |
       limits: values.limits ?? NO_LIMITS,
       traceDestination: values.msg_trace?.destination ?? "",
       traceSampling: values.msg_trace?.sampling ?? 100,
+      jetstream: values.jetstream || undefined,
     },
     users: values.users ?? [],
     defaultPermissions: values.default_permissions,

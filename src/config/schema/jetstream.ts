@@ -1,7 +1,9 @@
-/** `jetstream {}` of the server. Known and checked; JetStream itself is not in this version. */
+/** `jetstream {}` of the server. */
 import { goQuote } from "../../util/quote.ts";
+import { msOfNs } from "../../util/duration.ts";
+import type { JetStreamOptions } from "../options.ts";
 import { plainText, type Position, typeName } from "../values.ts";
-import { type AnyOption, type Form, option, readBlock, UNKNOWN_FIELD } from "./form.ts";
+import { type AnyOption, type Form, option, readBlock, UNKNOWN_FIELD, type ValuesOf } from "./form.ts";
 import { block, duration, durationString, flag, integer, text } from "./forms.ts";
 
 const UNITS: ReadonlyMap<string, number> = new Map([["K", 1024], ["M", 1024 ** 2], ["G", 1024 ** 3], ["T", 1024 ** 4]]);
@@ -126,23 +128,90 @@ export const jetstreamBlock = {
   tpm: option(
     block(tpmBlock, (type) => `Expected a map to define tpm, got ${type}`, (read) => read.values),
     "Trusted platform module, on Windows.",
+    { notBuilt: () => true },
   ),
 } satisfies Record<string, AnyOption>;
 
+/** The block with its defaults; a bare `true` is the block without entries. */
 export interface ReadJetstream {
-  readonly enabled: boolean;
-  readonly storeDir?: { readonly dir: string; readonly at: Position };
+  readonly options: JetStreamOptions;
+  /** Where `store_dir` stands, when it is given here. */
+  readonly storeDirAt?: Position;
+}
+
+export const DEFAULT_JETSTREAM: JetStreamOptions = {
+  enabled: true,
+  storeDir: "",
+  maxMemoryBytes: -1,
+  maxStoreBytes: -1,
+  domain: "",
+  key: "",
+  previousKey: "",
+  cipher: "chacha",
+  strict: true,
+  syncIntervalMs: 120_000,
+  uniqueTag: "",
+  extensionHint: "",
+  maxCatchupBytes: 0,
+  maxBufferedBytes: 128 * 1024 * 1024,
+  maxBufferedMessages: 100_000,
+  requestQueueLimit: 10_000,
+  infoQueueLimit: 10_000,
+  hasConcurrentIoLimit: false,
+  limits: { maxAckPending: 0, maxHaAssets: 0, maxRequestBatch: 0, duplicateWindowMs: 0, batch: { maxMessages: 0, timeoutMs: 0 } },
+};
+
+const positive = (value: number | undefined, otherwise: number): number => (value === undefined || value <= 0 ? otherwise : value);
+
+function blockOptions(values: ValuesOf<typeof jetstreamBlock>): JetStreamOptions {
+  const none = DEFAULT_JETSTREAM;
+  const limits = values.limits ?? {};
+  const batch = limits.batch ?? {};
+  const requestQueueLimit = positive(values.request_queue_limit, none.requestQueueLimit);
+  const sync = values.sync_interval;
+  return {
+    enabled: values.enabled ?? true,
+    storeDir: values.store_dir ?? "",
+    maxMemoryBytes: values.max_memory_store ?? none.maxMemoryBytes,
+    maxStoreBytes: values.max_file_store ?? none.maxStoreBytes,
+    domain: values.domain ?? "",
+    key: values.key ?? "",
+    previousKey: values.prev_key ?? "",
+    cipher: values.cipher === "aes" ? "aes" : "chacha",
+    strict: values.strict ?? true,
+    syncIntervalMs: sync === "always" ? "always" : sync === undefined || sync === 0n ? none.syncIntervalMs : msOfNs(sync),
+    uniqueTag: (values.unique_tag ?? "").trim().toLowerCase(),
+    extensionHint: values.extension_hint ?? "",
+    maxCatchupBytes: values.max_outstanding_catchup ?? 0,
+    maxBufferedBytes: positive(values.max_buffered_size, none.maxBufferedBytes),
+    maxBufferedMessages: positive(values.max_buffered_msgs, none.maxBufferedMessages),
+    requestQueueLimit,
+    infoQueueLimit: positive(values.info_queue_limit, requestQueueLimit),
+    hasConcurrentIoLimit: values.max_concurrent_io !== undefined,
+    limits: {
+      maxAckPending: limits.max_ack_pending ?? 0,
+      maxHaAssets: limits.max_ha_assets ?? 0,
+      maxRequestBatch: limits.max_request_batch ?? 0,
+      duplicateWindowMs: limits.duplicate_window === undefined ? 0 : msOfNs(limits.duplicate_window),
+      batch: {
+        maxInflightPerStream: batch.max_inflight_per_stream,
+        maxInflightTotal: batch.max_inflight_total,
+        maxMessages: batch.max_msgs ?? 0,
+        timeoutMs: batch.timeout === undefined ? 0 : msOfNs(batch.timeout),
+      },
+    },
+  };
 }
 
 export const jetstream: Form<ReadJetstream> = {
   label: "boolean, `enabled`, `disabled`, or block",
   read({ node }, reading) {
     const { value } = node;
-    if (value.kind === "boolean") return { enabled: value.boolean };
+    if (value.kind === "boolean") return { options: { ...DEFAULT_JETSTREAM, enabled: value.boolean } };
     if (value.kind === "string") {
       const word = value.text.toLowerCase();
-      if (word === "enabled" || word === "enable") return { enabled: true };
-      if (word === "disabled" || word === "disable") return { enabled: false };
+      if (word === "enabled" || word === "enable") return { options: DEFAULT_JETSTREAM };
+      if (word === "disabled" || word === "disable") return { options: { ...DEFAULT_JETSTREAM, enabled: false } };
       reading.error(node.position, `Expected 'enabled' or 'disabled' for string value, got '${value.text}'`);
       return undefined;
     }
@@ -152,7 +221,6 @@ export const jetstream: Form<ReadJetstream> = {
     }
     // Wrong types in this block are reported at the block's own place.
     const { values, entries } = readBlock(jetstreamBlock, value, reading, UNKNOWN_FIELD, node.position);
-    const at = entries.get("store_dir")?.node.position ?? node.position;
-    return { enabled: values.enabled ?? true, storeDir: values.store_dir === undefined ? undefined : { dir: values.store_dir, at } };
+    return { options: blockOptions(values), storeDirAt: values.store_dir === undefined ? undefined : (entries.get("store_dir")?.node.position ?? node.position) };
   },
 };

@@ -209,7 +209,7 @@ export const serverBlock = {
   leafnodes: option(leafnodes, "Leafnodes.", { aliases: ["leaf"], ...applied, notBuilt: (on) => on }),
   websocket: option(websocket, "Listener for WebSocket clients.", { aliases: ["ws"], ...refused("Websocket") }),
   mqtt: option(mqtt, "Listener for MQTT clients.", { ...refused("MQTT"), notBuilt: (on) => on }),
-  jetstream: option(jetstream, "JetStream.", { ...applied, notBuilt: ({ enabled }) => enabled }),
+  jetstream: option(jetstream, "JetStream.", applied),
   store_dir: option(text, "Folder of JetStream.", { aliases: ["storedir"], default: "in the temporary folder" }),
   default_js_domain: option(domains, "JetStream domains of accounts.", { ...refused("JsAccDefaultDomain"), notBuilt: (count) => count > 0 }),
 } satisfies Record<string, AnyOption>;
