@@ -5,6 +5,7 @@
 import type { Logger } from "../log/index.ts";
 import type { Clock, Random, StorageDisk } from "../platform/index.ts";
 import type { Subscriber } from "../routing/index.ts";
+import type { Storage } from "./wire.ts";
 
 /** The `jetstream` block in force, defaults filled in; replaced as a whole at reload. */
 export interface JetStreamSettings {
@@ -64,6 +65,8 @@ export interface JetStreamContext {
   clientInfo(origin: Subscriber | undefined): Readonly<Record<string, unknown>> | undefined;
   /** Bytes now kept by all accounts, for the server's own limits. */
   readonly usage: { memory: number; store: number };
+  /** Bytes reserved by `max_bytes` of the streams of all accounts, without one stream that is about to change. */
+  reserved(storage: Storage, without?: { readonly account: string; readonly stream: string }): number;
   /** Open batches of the whole server. */
   readonly batches: { atomic: number; fast: number };
 }

@@ -37,6 +37,7 @@ const EMPTY = Buffer.alloc(0);
 
 export class InternalLink implements Subscriber {
   #lastSid = 0;
+  readonly #subscriptions = new Set<InternalSubscription>();
   #depth = 0;
   readonly #scratch: Scratch[] = [];
 
@@ -50,6 +51,7 @@ export class InternalLink implements Subscriber {
   /** `subject` and `queue` are valid byte strings. */
   subscribe(subject: string, handler: InternalHandler, queue = ""): InternalSubscription {
     const subscription = new InternalSubscription(this, subject, queue, String(++this.#lastSid), handler);
+    this.#subscriptions.add(subscription);
     this.account.interest.insert(subscription);
     return subscription;
   }
@@ -57,7 +59,13 @@ export class InternalLink implements Subscriber {
   unsubscribe(subscription: InternalSubscription): void {
     if (subscription.closed) return;
     subscription.closed = true;
+    this.#subscriptions.delete(subscription);
     this.account.interest.remove(subscription);
+  }
+
+  /** Ends all subscriptions. */
+  close(): void {
+    for (const subscription of this.#subscriptions) this.unsubscribe(subscription);
   }
 
   /** Whether anybody takes what is published there. */
