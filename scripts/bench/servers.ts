@@ -28,11 +28,11 @@ export function withOpenFiles(command: readonly string[]): string[] {
 }
 
 /** The configuration that both servers get. `max_pending` is far above what the load leaves outstanding. */
-function configuration(transport: Transport, tls: Certificates): string {
+function configuration(transport: Transport, tls: Certificates, more: string): string {
   const lines = ['listen: "127.0.0.1:-1"', 'http: "127.0.0.1:-1"', "max_pending: 256MB", "max_connections: 100000"];
   if (transport === "ws") lines.push('websocket { listen: "127.0.0.1:-1", no_tls: true }');
   if (transport === "tls") lines.push(`tls { cert_file: ${JSON.stringify(tls.certFile)}, key_file: ${JSON.stringify(tls.keyFile)} }`);
-  return `${lines.join("\n")}\n`;
+  return `${[...lines, more].join("\n")}\n`;
 }
 
 /** `nats-server --version` of a binary. Throws if it cannot be run. */
@@ -77,9 +77,9 @@ export class RunningServer {
   }
 
   /** Spawns `binary` with a configuration for `transport`, written to the folder `directory`. It may not be ready yet. */
-  static async spawn(binary: string, directory: string, transport: Transport, tls: Certificates): Promise<RunningServer> {
+  static async spawn(binary: string, directory: string, transport: Transport, tls: Certificates, more = ""): Promise<RunningServer> {
     const configFile = join(directory, `${transport}.conf`);
-    await Bun.write(configFile, configuration(transport, tls));
+    await Bun.write(configFile, configuration(transport, tls, more));
     return new RunningServer(binary, configFile, transport, tls);
   }
 
@@ -101,6 +101,12 @@ export class RunningServer {
     this.#process.kill("SIGTERM");
     await this.#process.exited;
     clearTimeout(kill);
+  }
+
+  /** Ends the server as a power failure of the process would. */
+  async kill(): Promise<void> {
+    this.#process.kill("SIGKILL");
+    await this.#process.exited;
   }
 
   /** The last lines that the server logged. */

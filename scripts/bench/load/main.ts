@@ -3,6 +3,7 @@
  */
 import type { Figure } from "../figures.ts";
 import { runConnects } from "./connects.ts";
+import { runJetStream } from "./jetstream/run.ts";
 import { orFailure } from "./failure.ts";
 import { runFlow } from "./flow.ts";
 import { runRequests } from "./requests.ts";
@@ -17,6 +18,7 @@ function run({ spec, target }: LoadOrder): Promise<Figure[]> {
     case "wildcards": return runWildcards(spec, target);
     case "connects": return runConnects(spec, target);
     case "subscribes": return runSubscribes(spec, target);
+    case "jetstream": return runJetStream(spec, target);
   }
 }
 

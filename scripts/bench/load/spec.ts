@@ -67,7 +67,25 @@ export interface SubscribesSpec {
   readonly connections: number;
 }
 
-export type LoadSpec = FlowSpec | RequestsSpec | WildcardsSpec | ConnectsSpec | SubscribesSpec;
+/** Work on one stream, named BENCH. */
+export interface JetStreamSpec {
+  readonly kind: "jetstream";
+  readonly action:
+    | "publish-sync" | "publish-async" | "pull" | "push" | "ordered" | "kv-put" | "kv-get" | "kv-watch"
+    | "object" | "purge" | "delete" | "subjects" | "memory" | "assets";
+  readonly storage: "file" | "memory";
+  /** Messages, requests or assets, whatever the action counts. */
+  readonly count: number;
+  readonly payloadBytes: number;
+  readonly publishers?: number;
+  readonly consumers?: number;
+  /** Messages per pull request, or requests under way. */
+  readonly batch?: number;
+  /** Further fields of the stream's configuration. */
+  readonly config?: Readonly<Record<string, unknown>>;
+}
+
+export type LoadSpec = FlowSpec | RequestsSpec | WildcardsSpec | ConnectsSpec | SubscribesSpec | JetStreamSpec;
 
 export interface LoadOrder {
   readonly target: Target;

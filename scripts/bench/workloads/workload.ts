@@ -20,6 +20,8 @@ export interface Setting {
   readonly tls: Certificates;
   /** 1 for a full run, less for a quick look. Scales the counts of messages, connections and subscriptions. */
   readonly scale: number;
+  /** Further lines of the server's configuration. */
+  readonly config?: string;
 }
 
 export interface Workload {
@@ -32,9 +34,9 @@ export interface Workload {
 
 /** Starts a server, runs `work` against it and stops it. Rejects also if the server cut off a slow consumer. */
 export async function onFreshServer<T>(
-  { binary, directory, tls }: Setting, transport: Transport, work: (target: Target, server: RunningServer) => Promise<T>,
+  { binary, directory, tls, config }: Setting, transport: Transport, work: (target: Target, server: RunningServer) => Promise<T>,
 ): Promise<T> {
-  const server = await RunningServer.spawn(binary, directory, transport, tls);
+  const server = await RunningServer.spawn(binary, directory, transport, tls, config);
   try {
     const target = await server.ready();
     const result = await work(target, server);
@@ -50,7 +52,7 @@ export async function onFreshServer<T>(
 }
 
 /** Runs one load process and returns its figures. Rejects if it fails, crashes or hangs (it is then killed). */
-async function runLoad(order: LoadOrder): Promise<readonly Figure[]> {
+export async function runLoad(order: LoadOrder): Promise<readonly Figure[]> {
   const load = Bun.spawn(withOpenFiles([process.execPath, LOAD_MAIN, JSON.stringify(order)]), { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
   let hung = false;
   const kill = setTimeout(() => {
