@@ -98,7 +98,7 @@ function withFraction(value: bigint, unit: bigint): string {
 }
 
 /** The quoting of Go's `time` package: like `%q`, but everything outside printable ASCII is `\xNN` per UTF-8 byte. */
-function quoteForTime(text: string): string {
+export function quoteForTime(text: string): string {
   let out = '"';
   for (const character of text) {
     if (character === '"' || character === "\\") out += `\\${character}`;
