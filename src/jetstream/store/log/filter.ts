@@ -1,0 +1,38 @@
+/** Filters of subjects in the form that stores work with. */
+import { hasWildcard } from "../../../routing/index.ts";
+import type { Filters } from "../message-store.ts";
+
+export const STAR = "*";
+export const REST = ">";
+
+export interface Pattern {
+  readonly tokens: readonly string[];
+  /** Ends in `>`. */
+  readonly isOpen: boolean;
+}
+
+/** A set of filters, taken apart once. */
+export class CompiledFilter {
+  /** Every subject matches. */
+  readonly all: boolean;
+  /** Set when the filter is one subject. */
+  readonly literal: string | undefined;
+  readonly patterns: readonly Pattern[];
+  /** Sequences in `[barrenFrom, barrenTo)` are known to hold nothing that matches: messages are only ever added at the end. */
+  barrenFrom = 0;
+  barrenTo = 0;
+  /** The latest verdict on a subject's number, good for one epoch of the table. */
+  verdictId = 0;
+  verdictEpoch = -1;
+  verdict = false;
+
+  constructor(filters: Filters) {
+    this.all = filters.length === 0 || filters.includes(REST);
+    const distinct = [...new Set(filters)];
+    this.literal = !this.all && distinct.length === 1 && !hasWildcard(distinct[0]) ? distinct[0] : undefined;
+    this.patterns = distinct.map((filter) => {
+      const tokens = filter.split(".");
+      return { tokens, isOpen: tokens[tokens.length - 1] === REST };
+    });
+  }
+}

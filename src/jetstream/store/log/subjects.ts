@@ -1,0 +1,469 @@
+/**
+ * The subjects of one store and what is kept under each: a trie of tokens in typed arrays, because a million subjects as strings in a map would cost several
+ * times as much memory and could not answer wildcards.
+ *
+ * A node is 16 words in a page: where it hangs (parent, first child, siblings), its token (a place in the arena), and figures: messages of its own, messages
+ * and subjects in the whole subtree, first and last sequence. A child is found by hashing parent and token into open tables; `*` walks the siblings. A
+ * million subjects of one prefix cost about 80 bytes each.
+ *
+ * First and last sequence are bounds: removing the first message of a subject leaves the place of the next one unknown until somebody asks, so each carries a
+ * flag *stale*, and the store finds out when it has to (`first` is never above, `last` never below the true one).
+ *
+ * A node whose subtree holds no message is freed, and its number may be given to another subject: `epoch` counts that, for whoever remembers numbers.
+ */
+import { type Pattern, REST, STAR } from "./filter.ts";
+import { TokenArena } from "./token-arena.ts";
+
+const STRIDE = 16;
+const PAGE_BITS = 12;
+const PAGE_NODES = 1 << PAGE_BITS;
+const PAGE_MASK = PAGE_NODES - 1;
+const FIRST_PAGE_NODES = 16;
+
+const PARENT = 0;
+/** First child; in a free node: the next free one. */
+const CHILD = 1;
+const NEXT = 2;
+const PREVIOUS = 3;
+const TOKEN = 4;
+const TOKEN_LENGTH = 5;
+const DEPTH = 6;
+const HASH = 7;
+const MESSAGES = 8;
+const TREE_MESSAGES = 9;
+const TREE_SUBJECTS = 10;
+const FIRST_LOW = 11;
+const FIRST_HIGH = 12;
+const LAST_LOW = 13;
+const LAST_HIGH = 14;
+
+const STALE = 0x80000000;
+const HIGH_MASK = 0x1fffff;
+const WORD = 4294967296;
+
+/** Tables are split once by the upper bits of the hash, so that none has to grow much at one time. */
+const SPLIT_AT = 4096;
+const SPLIT_TABLES = 256;
+
+export const NO_SUBJECT = 0;
+const ROOT = 1;
+/** Names remembered by number; a power of two. */
+const NAMES = 256;
+const DOT = 46;
+
+export class SubjectTable {
+  #pages: Uint32Array[] = [new Uint32Array(FIRST_PAGE_NODES * STRIDE)];
+  /** Nodes ever made, with 0 (none) and the root. */
+  #made = 2;
+  #free = 0;
+  #nodes = 0;
+  #tables: Uint32Array[] = [new Uint32Array(16)];
+  #filled: number[] = [0];
+  #tokens = new TokenArena();
+  #lastSubject = "";
+  #lastId = NO_SUBJECT;
+  #names: (string | undefined)[] = [];
+  #nameIds = new Uint32Array(NAMES);
+  /** Changes when numbers may have been freed. */
+  epoch = 0;
+
+  /** Subjects with messages. */
+  get count(): number {
+    return this.#pages[0][ROOT * STRIDE + TREE_SUBJECTS];
+  }
+
+  /** Numbers are below this. */
+  get capacity(): number {
+    return this.#made;
+  }
+
+  /** Bytes of memory held, for measurements. */
+  get memoryBytes(): number {
+    let bytes = this.#tokens.memoryBytes;
+    for (const page of this.#pages) bytes += page.byteLength;
+    for (const table of this.#tables) bytes += table.byteLength;
+    return bytes;
+  }
+
+  /** Number of a subject that has messages or had them a moment ago; 0 when there is none. */
+  find(subject: string): number {
+    if (subject === this.#lastSubject) return this.#lastId;
+    let node = ROOT;
+    for (let start = 0; start <= subject.length; ) {
+      let hash = startHash(node);
+      let end = start;
+      for (let c; end < subject.length && (c = subject.charCodeAt(end)) !== DOT; end++) hash = Math.imul(hash ^ c, 0x01000193);
+      node = this.#child(node, subject, start, end, mix(hash));
+      if (node === 0) return NO_SUBJECT;
+      start = end + 1;
+    }
+    return node;
+  }
+
+  /** Number of a subject, made if there is none. The caller adds a message to it at once. */
+  intern(subject: string): number {
+    if (subject === this.#lastSubject && this.#lastId !== NO_SUBJECT) return this.#lastId;
+    let node = ROOT;
+    for (let start = 0; start <= subject.length; ) {
+      let hash = startHash(node);
+      let end = start;
+      for (let c; end < subject.length && (c = subject.charCodeAt(end)) !== DOT; end++) hash = Math.imul(hash ^ c, 0x01000193);
+      hash = mix(hash);
+      let child = this.#child(node, subject, start, end, hash);
+      if (child === 0) child = this.#make(node, subject, start, end, hash);
+      node = child;
+      start = end + 1;
+    }
+    this.#lastSubject = subject;
+    this.#lastId = node;
+    return node;
+  }
+
+  /** The subject of a number, as a byte string. */
+  name(id: number): string {
+    const slot = id & (NAMES - 1);
+    const known = this.#names[slot];
+    if (known !== undefined && this.#nameIds[slot] === id) return known;
+    let name = "";
+    for (let node = id; node !== ROOT; ) {
+      const page = this.#pages[node >>> PAGE_BITS];
+      const at = (node & PAGE_MASK) * STRIDE;
+      const token = this.#tokens.text(page[at + TOKEN], page[at + TOKEN_LENGTH]);
+      name = node === id ? token : `${token}.${name}`;
+      node = page[at + PARENT];
+    }
+    this.#names[slot] = name;
+    this.#nameIds[slot] = id;
+    return name;
+  }
+
+  // Figures
+
+  messages(id: number): number {
+    return this.#pages[id >>> PAGE_BITS][(id & PAGE_MASK) * STRIDE + MESSAGES];
+  }
+
+  /** Not above the first sequence of the subject, and exactly it unless `firstIsStale`. */
+  first(id: number): number {
+    const page = this.#pages[id >>> PAGE_BITS];
+    const at = (id & PAGE_MASK) * STRIDE;
+    return (page[at + FIRST_HIGH] & HIGH_MASK) * WORD + page[at + FIRST_LOW];
+  }
+
+  firstIsStale(id: number): boolean {
+    return this.#pages[id >>> PAGE_BITS][(id & PAGE_MASK) * STRIDE + FIRST_HIGH] >= STALE;
+  }
+
+  setFirst(id: number, seq: number, stale: boolean): void {
+    const page = this.#pages[id >>> PAGE_BITS];
+    const at = (id & PAGE_MASK) * STRIDE;
+    page[at + FIRST_LOW] = seq;
+    page[at + FIRST_HIGH] = Math.floor(seq / WORD) + (stale ? STALE : 0);
+  }
+
+  /** Not below the last sequence of the subject, and exactly it unless `lastIsStale`. */
+  last(id: number): number {
+    const page = this.#pages[id >>> PAGE_BITS];
+    const at = (id & PAGE_MASK) * STRIDE;
+    return (page[at + LAST_HIGH] & HIGH_MASK) * WORD + page[at + LAST_LOW];
+  }
+
+  lastIsStale(id: number): boolean {
+    return this.#pages[id >>> PAGE_BITS][(id & PAGE_MASK) * STRIDE + LAST_HIGH] >= STALE;
+  }
+
+  setLast(id: number, seq: number, stale: boolean): void {
+    const page = this.#pages[id >>> PAGE_BITS];
+    const at = (id & PAGE_MASK) * STRIDE;
+    page[at + LAST_LOW] = seq;
+    page[at + LAST_HIGH] = Math.floor(seq / WORD) + (stale ? STALE : 0);
+  }
+
+  /** One more message, behind all others of the subject. */
+  add(id: number, seq: number): void {
+    const page = this.#pages[id >>> PAGE_BITS];
+    const at = (id & PAGE_MASK) * STRIDE;
+    page[at + LAST_LOW] = seq;
+    page[at + LAST_HIGH] = Math.floor(seq / WORD);
+    const isFirst = page[at + MESSAGES]++ === 0;
+    if (isFirst) this.setFirst(id, seq, false);
+    this.#count(id, 1, isFirst ? 1 : 0);
+  }
+
+  /** Messages of a whole segment, behind all others of the subject. */
+  addMany(id: number, messages: number, first: number, last: number): void {
+    const page = this.#pages[id >>> PAGE_BITS];
+    const at = (id & PAGE_MASK) * STRIDE;
+    const isFirst = page[at + MESSAGES] === 0;
+    page[at + MESSAGES] += messages;
+    if (isFirst) this.setFirst(id, first, false);
+    this.setLast(id, last, false);
+    this.#count(id, messages, isFirst ? 1 : 0);
+  }
+
+  /** One message less. The subject may be gone afterwards. */
+  subtract(id: number, seq: number): void {
+    const page = this.#pages[id >>> PAGE_BITS];
+    const at = (id & PAGE_MASK) * STRIDE;
+    const left = --page[at + MESSAGES];
+    if (left === 0) {
+      this.#count(id, -1, -1);
+      this.#prune(id);
+      return;
+    }
+    this.#count(id, -1, 0);
+    const first = this.first(id);
+    const last = this.last(id);
+    if (seq === first) this.setFirst(id, seq + 1, true);
+    else if (seq === last) this.setLast(id, seq - 1, true);
+    if (left !== 1) return;
+    if (!this.lastIsStale(id)) this.setFirst(id, this.last(id), false);
+    else if (!this.firstIsStale(id)) this.setLast(id, this.first(id), false);
+  }
+
+  #count(id: number, messages: number, subjects: number): void {
+    for (let node = id; node !== 0; ) {
+      const page = this.#pages[node >>> PAGE_BITS];
+      const at = (node & PAGE_MASK) * STRIDE;
+      page[at + TREE_MESSAGES] += messages;
+      page[at + TREE_SUBJECTS] += subjects;
+      node = page[at + PARENT];
+    }
+  }
+
+  clear(): void {
+    this.#pages = [new Uint32Array(FIRST_PAGE_NODES * STRIDE)];
+    this.#made = 2;
+    this.#free = 0;
+    this.#nodes = 0;
+    this.#tables = [new Uint32Array(16)];
+    this.#filled = [0];
+    this.#tokens = new TokenArena();
+    this.#forget();
+    this.#names = [];
+  }
+
+  #forget(): void {
+    this.epoch++;
+    this.#lastSubject = "";
+    this.#lastId = NO_SUBJECT;
+  }
+
+  // Filters
+
+  /** Whether the subject of a number matches. */
+  matches(id: number, pattern: Pattern): boolean {
+    const { tokens } = pattern;
+    let page = this.#pages[id >>> PAGE_BITS];
+    let at = (id & PAGE_MASK) * STRIDE;
+    let depth = page[at + DEPTH];
+    let wanted = tokens.length;
+    if (pattern.isOpen) {
+      if (depth < wanted) return false;
+      wanted--;
+    } else if (depth !== wanted) return false;
+    for (;;) {
+      if (depth <= wanted) {
+        if (depth === 0) return true;
+        const token = tokens[depth - 1];
+        if (token !== STAR && !this.#tokens.equals(page[at + TOKEN], page[at + TOKEN_LENGTH], token, 0, token.length)) return false;
+      }
+      const parent = page[at + PARENT];
+      page = this.#pages[parent >>> PAGE_BITS];
+      at = (parent & PAGE_MASK) * STRIDE;
+      depth--;
+    }
+  }
+
+  /** Calls `visit` for each subject that matches until it returns false; returns whether it never did. Nothing may change meanwhile. */
+  each(pattern: Pattern, visit: (id: number) => boolean): boolean {
+    return this.#walk(ROOT, pattern.tokens, 0, visit);
+  }
+
+  #walk(node: number, tokens: readonly string[], level: number, visit: (id: number) => boolean): boolean {
+    if (level === tokens.length) return this.messages(node) === 0 || visit(node);
+    const token = tokens[level];
+    if (token === REST) return this.#below(node, visit);
+    if (token !== STAR) {
+      const child = this.#childByToken(node, token);
+      return child === 0 || this.#walk(child, tokens, level + 1, visit);
+    }
+    for (let child = this.#word(node, CHILD); child !== 0; child = this.#word(child, NEXT)) if (!this.#walk(child, tokens, level + 1, visit)) return false;
+    return true;
+  }
+
+  #below(node: number, visit: (id: number) => boolean): boolean {
+    for (let child = this.#word(node, CHILD); child !== 0; child = this.#word(child, NEXT)) {
+      if (this.messages(child) > 0 && !visit(child)) return false;
+      if (this.#word(child, CHILD) !== 0 && !this.#below(child, visit)) return false;
+    }
+    return true;
+  }
+
+  /** Messages and subjects under all that match, without looking at each subject below a last `>`. */
+  total(pattern: Pattern): { readonly messages: number; readonly subjects: number } {
+    const sum = { messages: 0, subjects: 0 };
+    const add = (node: number, level: number): void => {
+      const token = pattern.tokens[level];
+      if (token === undefined) {
+        const messages = this.messages(node);
+        sum.messages += messages;
+        if (messages > 0) sum.subjects++;
+      } else if (token === REST) {
+        const own = this.messages(node);
+        sum.messages += this.#word(node, TREE_MESSAGES) - own;
+        sum.subjects += this.#word(node, TREE_SUBJECTS) - (own > 0 ? 1 : 0);
+      } else if (token === STAR) {
+        for (let child = this.#word(node, CHILD); child !== 0; child = this.#word(child, NEXT)) add(child, level + 1);
+      } else {
+        const child = this.#childByToken(node, token);
+        if (child !== 0) add(child, level + 1);
+      }
+    };
+    add(ROOT, 0);
+    return sum;
+  }
+
+  // Nodes
+
+  #word(id: number, field: number): number {
+    return this.#pages[id >>> PAGE_BITS][(id & PAGE_MASK) * STRIDE + field];
+  }
+
+  #set(id: number, field: number, value: number): void {
+    this.#pages[id >>> PAGE_BITS][(id & PAGE_MASK) * STRIDE + field] = value;
+  }
+
+  #childByToken(node: number, token: string): number {
+    let hash = startHash(node);
+    for (let i = 0; i < token.length; i++) hash = Math.imul(hash ^ token.charCodeAt(i), 0x01000193);
+    return this.#child(node, token, 0, token.length, mix(hash));
+  }
+
+  #child(parent: number, text: string, start: number, end: number, hash: number): number {
+    const table = this.#tables.length === 1 ? this.#tables[0] : this.#tables[hash >>> 24];
+    const mask = table.length - 1;
+    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
+      const id = table[slot];
+      if (id === 0) return 0;
+      const page = this.#pages[id >>> PAGE_BITS];
+      const at = (id & PAGE_MASK) * STRIDE;
+      if (page[at + HASH] === hash && page[at + PARENT] === parent && this.#tokens.equals(page[at + TOKEN], page[at + TOKEN_LENGTH], text, start, end)) return id;
+    }
+  }
+
+  #make(parent: number, text: string, start: number, end: number, hash: number): number {
+    let id = this.#free;
+    if (id !== 0) this.#free = this.#word(id, CHILD);
+    else {
+      id = this.#made++;
+      this.#room(id);
+    }
+    const page = this.#pages[id >>> PAGE_BITS];
+    const at = (id & PAGE_MASK) * STRIDE;
+    page.fill(0, at, at + STRIDE);
+    const sibling = this.#word(parent, CHILD);
+    page[at + PARENT] = parent;
+    page[at + NEXT] = sibling;
+    page[at + TOKEN] = this.#tokens.add(text, start, end);
+    page[at + TOKEN_LENGTH] = end - start;
+    page[at + DEPTH] = this.#word(parent, DEPTH) + 1;
+    page[at + HASH] = hash;
+    if (sibling !== 0) this.#set(sibling, PREVIOUS, id);
+    this.#set(parent, CHILD, id);
+    this.#nodes++;
+    this.#enter(id, hash);
+    return id;
+  }
+
+  #room(id: number): void {
+    const index = id >>> PAGE_BITS;
+    const page = this.#pages[index];
+    if (page === undefined) this.#pages[index] = new Uint32Array(PAGE_NODES * STRIDE);
+    else if ((id & PAGE_MASK) * STRIDE >= page.length) {
+      const larger = new Uint32Array(page.length * 2);
+      larger.set(page);
+      this.#pages[index] = larger;
+    }
+  }
+
+  /** Frees a node without messages, and those above it that only existed for it. */
+  #prune(id: number): void {
+    this.#forget();
+    for (let node = id; node !== ROOT && this.#word(node, TREE_MESSAGES) === 0; ) {
+      const page = this.#pages[node >>> PAGE_BITS];
+      const at = (node & PAGE_MASK) * STRIDE;
+      const parent = page[at + PARENT];
+      const next = page[at + NEXT];
+      const previous = page[at + PREVIOUS];
+      if (previous === 0) this.#set(parent, CHILD, next);
+      else this.#set(previous, NEXT, next);
+      if (next !== 0) this.#set(next, PREVIOUS, previous);
+      this.#leave(node, page[at + HASH]);
+      this.#tokens.remove(page[at + TOKEN], page[at + TOKEN_LENGTH]);
+      this.#names[node & (NAMES - 1)] = undefined;
+      page[at + CHILD] = this.#free;
+      this.#free = node;
+      this.#nodes--;
+      node = parent;
+    }
+    // A store whose subjects are all gone gives their memory back.
+    if (this.#nodes === 0 && this.#made > PAGE_NODES) this.clear();
+  }
+
+  // Tables
+
+  #enter(id: number, hash: number): void {
+    if (this.#tables.length === 1 && this.#nodes > SPLIT_AT) this.#split();
+    const index = this.#tables.length === 1 ? 0 : hash >>> 24;
+    let table = this.#tables[index];
+    if (++this.#filled[index] * 4 > table.length * 3) {
+      const larger = new Uint32Array(table.length * 2);
+      for (const old of table) if (old !== 0) place(larger, old, this.#word(old, HASH));
+      this.#tables[index] = table = larger;
+    }
+    place(table, id, hash);
+  }
+
+  #split(): void {
+    const [old] = this.#tables;
+    this.#tables = Array.from({ length: SPLIT_TABLES }, () => new Uint32Array(64));
+    this.#filled = new Array<number>(SPLIT_TABLES).fill(0);
+    for (const id of old) if (id !== 0) this.#enter(id, this.#word(id, HASH));
+  }
+
+  #leave(id: number, hash: number): void {
+    const index = this.#tables.length === 1 ? 0 : hash >>> 24;
+    const table = this.#tables[index];
+    const mask = table.length - 1;
+    let hole = hash & mask;
+    while (table[hole] !== id) hole = (hole + 1) & mask;
+    this.#filled[index]--;
+    // Entries behind the hole that would not be found across it move into it.
+    for (let slot = (hole + 1) & mask; table[slot] !== 0; slot = (slot + 1) & mask) {
+      const home = this.#word(table[slot], HASH) & mask;
+      if (((slot - home) & mask) >= ((slot - hole) & mask)) {
+        table[hole] = table[slot];
+        hole = slot;
+      }
+    }
+    table[hole] = 0;
+  }
+}
+
+function place(table: Uint32Array, id: number, hash: number): void {
+  const mask = table.length - 1;
+  let slot = hash & mask;
+  while (table[slot] !== 0) slot = (slot + 1) & mask;
+  table[slot] = id;
+}
+
+function startHash(parent: number): number {
+  return Math.imul(parent, 0x9e3779b1) ^ 0x811c9dc5;
+}
+
+/** FNV leaves the upper bits poor; tables are chosen by them. */
+function mix(hash: number): number {
+  hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
+  return (hash ^ (hash >>> 13)) >>> 0;
+}
