@@ -30,6 +30,14 @@ export const NO_JETSTREAM_LIMITS: AccountLimitsBody = {
   max_bytes_required: false,
 };
 
+/** A stream asks for more than this server knows: it stays on disk, and is named with the reason. */
+export class OfflineError extends Error {
+  constructor(reason: string) {
+    super(reason);
+    this.name = "OfflineError";
+  }
+}
+
 export interface Usage {
   memory: number;
   store: number;
@@ -40,6 +48,8 @@ export class JetStreamAccount implements AssetAccount {
   /** Requests answered and refused by this server. */
   readonly api = { total: 0, errors: 0 };
   readonly usage: Usage = { memory: 0, store: 0 };
+  /** Streams that this server cannot serve, and why, by name. */
+  readonly offline = new Map<string, string>();
   readonly #streams = new Map<string, Stream>();
 
   constructor(

@@ -1,0 +1,63 @@
+/** Requests about single messages. Spec: streams, sections 2.4 and 2.5. */
+import { bool, int, object, text, time, uint64 } from "../json/index.ts";
+import { StoredMessage } from "../store/index.ts";
+import { selectMessage, timeOf } from "../stream/index.ts";
+import { fromByteString, toByteString } from "../../util/bytes.ts";
+import { apiError } from "./errors.ts";
+import type { ApiAnswer, ApiRequest, Route } from "./router.ts";
+import { decodeBody, streamOf } from "./streams.ts";
+
+export const messageRoutes: readonly Route[] = [
+  { pattern: "STREAM.MSG.GET.*", type: "stream_msg_get_response", handle: get },
+  { pattern: "STREAM.MSG.DELETE.*", type: "stream_msg_delete_response", handle: remove },
+];
+
+const getShape = object({
+  seq: uint64,
+  last_by_subj: text,
+  next_by_subj: text,
+  batch: int,
+  max_bytes: int,
+  start_time: time,
+  no_hdr: bool,
+});
+
+const view = new StoredMessage();
+
+function get(request: ApiRequest): ApiAnswer | undefined {
+  if (request.body === "") throw apiError(10003);
+  const { seq = 0, last_by_subj: last = "", next_by_subj: next = "", batch = 0, max_bytes: maxBytes = 0, start_time: startTime = "", no_hdr: noHeaders = false } = decodeBody(request, getShape);
+  const asksNothing = seq === 0 && last === "" && next === "" && startTime === "";
+  const conflicts = (seq > 0 && last !== "") || (seq > 0 && startTime !== "") || (startTime !== "" && last !== "") || (last !== "" && next !== "");
+  if (batch !== 0 || maxBytes !== 0 || asksNothing || conflicts) throw apiError(10003);
+  if (request.account.offline.has(fromByteString(request.tokens[0]))) return undefined;
+  const stream = streamOf(request);
+  stream.settle();
+  const found = selectMessage(stream, { seq, last: toByteString(last), next: toByteString(next), startTime }, view);
+  if (found === 0) throw apiError(10037);
+  const { buffer, headerStart, bodyStart, end } = view;
+  return {
+    body: {
+      message: {
+        subject: fromByteString(view.subject),
+        seq: found,
+        ...(noHeaders || headerStart === bodyStart ? {} : { hdrs: buffer.toString("base64", headerStart, bodyStart) }),
+        ...(bodyStart === end ? {} : { data: buffer.toString("base64", bodyStart, end) }),
+        time: timeOf(view),
+      },
+    },
+  };
+}
+
+const removeShape = object({ seq: uint64, no_erase: bool });
+
+function remove(request: ApiRequest): ApiAnswer {
+  if (/^\s*(\{\s*\})?\s*$/.test(request.body)) throw apiError(10003);
+  const { seq = 0, no_erase: keepsBytes = false } = decodeBody(request, removeShape);
+  const stream = streamOf(request);
+  if (stream.config.sealed) throw apiError(10109);
+  if (stream.config.deny_delete) throw apiError(10057, { err: "message delete not permitted" });
+  stream.settle();
+  if (stream.removeMessage(seq, !keepsBytes) !== undefined) return { body: { success: true } };
+  throw apiError(10057, { err: seq > stream.lastSeq ? "stream store EOF" : "no message found" });
+}

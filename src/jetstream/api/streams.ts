@@ -1,0 +1,187 @@
+/** Requests about streams. Spec: streams, section 2. */
+import { decodeJson, JsonError, bool, int, object, type Shape, text, uint64 } from "../json/index.ts";
+import { subjectsOverlap } from "../../routing/index.ts";
+import { fromByteString, toByteString } from "../../util/bytes.ts";
+import type { JetStreamAccount } from "../account.ts";
+import { checkOverlap, checkUpdate, detailedInfo, infoAfterChange, invalidConfig, listedInfo, NO_PAGES, normaliseStreamConfig, type RawStreamConfig, sameConfig, Stream, streamRequestShape } from "../stream/index.ts";
+import type { StreamConfig } from "../wire.ts";
+import { ApiError, apiError } from "./errors.ts";
+import type { ApiAnswer, ApiRequest, Route } from "./router.ts";
+
+const NAMES_PAGE = 1024;
+const LIST_PAGE = 256;
+/** The reference takes that long to see that nobody answers for a stream. */
+const OFFLINE_DELAY_MS = 500;
+
+export const streamRoutes: readonly Route[] = [
+  { pattern: "STREAM.CREATE.*", type: "stream_create_response", handle: create },
+  { pattern: "STREAM.UPDATE.*", type: "stream_update_response", handle: update },
+  { pattern: "STREAM.DELETE.*", type: "stream_delete_response", handle: remove },
+  { pattern: "STREAM.PURGE.*", type: "stream_purge_response", handle: purge },
+  { pattern: "STREAM.INFO.*", type: "stream_info_response", informs: true, onError: { ...NO_PAGES }, handle: info },
+  { pattern: "STREAM.NAMES", type: "stream_names_response", informs: true, onError: { total: 0, offset: 0, limit: 0, streams: null }, handle: names },
+  { pattern: "STREAM.LIST", type: "stream_list_response", informs: true, onError: { total: 0, offset: 0, limit: 0, streams: null }, handle: list },
+];
+
+/** Decodes a body; an empty one is an empty object. Throws 10025. */
+export function decodeBody<T>(request: ApiRequest, shape: Shape<T>): T {
+  try {
+    return decodeJson(request.body === "" ? "{}" : request.body, shape, request.account.context.settings.strict);
+  } catch (error) {
+    if (error instanceof JsonError) throw apiError(10025, { err: error.message });
+    throw error;
+  }
+}
+
+/** As `decodeBody`, for requests whose body is read only when it looks like JSON. */
+function decodeOptional<T>(request: ApiRequest, shape: Shape<T>): T {
+  return decodeBody(/^\s*[{[]/.test(request.body) ? request : { ...request, body: "" }, shape);
+}
+
+/** The stream that a request names in its subject. Throws 10059. */
+export function streamOf({ account, tokens }: ApiRequest): Stream {
+  const stream = account.stream(fromByteString(tokens[0]));
+  if (stream === undefined) throw apiError(10059);
+  return stream;
+}
+
+/** Waits before an answer about a stream that nobody serves. Rejects with 10194. */
+function offline(account: JetStreamAccount, reason: string): Promise<never> {
+  return new Promise((_, reject) => account.context.clock.after(OFFLINE_DELAY_MS, () => reject(apiError(10194, { err: reason }))));
+}
+
+function create(request: ApiRequest): ApiAnswer {
+  const { account } = request;
+  const raw = decodeBody(request, streamRequestShape);
+  checkName(request, raw);
+  if (raw.sealed) throw invalidConfig("stream configuration for create can not be sealed");
+  if (raw.mirror_direct && raw.mirror === undefined) throw invalidConfig("stream has no mirror but does have mirror direct");
+  const config = normaliseStreamConfig(account, raw, raw.pedantic ?? false);
+  const present = account.stream(config.name);
+  if (present !== undefined) {
+    if (!sameConfig(present.config, config)) throw apiError(10058);
+    return { body: { ...infoAfterChange(present, false), did_create: true } };
+  }
+  checkPlace(account, config);
+  const stream = make(account, config);
+  adviseAction(stream, "create");
+  return { body: { ...infoAfterChange(stream, false), did_create: true } };
+}
+
+/** Whether a new stream of this configuration fits in. Throws `ApiError`. */
+export function checkPlace(account: JetStreamAccount, config: StreamConfig): void {
+  account.checkLimits(config, account.context.reserved(config.storage, { account: account.name, stream: config.name }));
+  if (config.num_replicas > 1) throw apiError(10074);
+  checkOverlap(account, config);
+}
+
+function make(account: JetStreamAccount, config: StreamConfig): Stream {
+  try {
+    return Stream.create(account, config, account.context.clock.nowNs());
+  } catch (error) {
+    if (error instanceof ApiError) throw error;
+    account.context.log.error(`JetStream stream '${account.name} > ${config.name}' can not be made: ${error instanceof Error ? error.message : String(error)}`);
+    throw apiError(10049, { err: "error creating store for stream" });
+  }
+}
+
+function checkName({ tokens }: ApiRequest, raw: RawStreamConfig): void {
+  const name = raw.name ?? "";
+  if (toByteString(name) !== tokens[0]) throw apiError(10056);
+  if (/[\\/]/.test(name)) throw apiError(10128);
+}
+
+function update(request: ApiRequest): ApiAnswer | Promise<ApiAnswer> {
+  const { account } = request;
+  const raw = decodeBody(request, streamRequestShape);
+  const wanted = normaliseStreamConfig(account, raw, raw.pedantic ?? false);
+  checkName(request, raw);
+  const reason = account.offline.get(wanted.name);
+  if (reason !== undefined) return offline(account, reason);
+  const stream = streamOf(request);
+  const config = checkUpdate(stream.config, wanted);
+  account.checkLimits(config, account.context.reserved(config.storage, { account: account.name, stream: config.name }));
+  checkOverlap(account, config);
+  const violating = stream.consumers.violating(config.consumer_limits);
+  if (violating.length > 0) throw apiError(10069, { err: `change to limits violates consumers: ${violating.join(", ")}` });
+  stream.update(config);
+  adviseAction(stream, "modify");
+  return { body: { ...infoAfterChange(stream, true) } };
+}
+
+function remove(request: ApiRequest): ApiAnswer {
+  const { account } = request;
+  if (!/^\s*(\{\s*\})?\s*$/.test(request.body)) throw apiError(10038);
+  const name = fromByteString(request.tokens[0]);
+  if (account.offline.delete(name)) {
+    account.context.disk.removeTree(`${account.folder}/${name}`);
+    return { body: { success: true } };
+  }
+  const stream = streamOf(request);
+  stream.settle();
+  stream.delete();
+  adviseAction(stream, "delete");
+  return { body: { success: true } };
+}
+
+const ACTION_SUBJECTS = { create: "CREATED", modify: "UPDATED", delete: "DELETED" } as const;
+
+/** The advisory about a stream that came, changed or went. */
+export function adviseAction({ account, name }: Stream, action: keyof typeof ACTION_SUBJECTS): void {
+  account.advise(`ADVISORY.STREAM.${ACTION_SUBJECTS[action]}.${name}`, "stream_action", { stream: name, action });
+}
+
+const purgeShape = object({ seq: uint64, filter: text, keep: uint64 });
+
+function purge(request: ApiRequest): ApiAnswer {
+  const { seq = 0, filter = "", keep = 0 } = decodeOptional(request, purgeShape);
+  if (seq > 0 && keep > 0) throw apiError(10003);
+  const stream = streamOf(request);
+  if (stream.config.sealed) throw apiError(10109);
+  if (stream.config.deny_purge) throw apiError(10110, { err: "stream purge not permitted" });
+  stream.settle();
+  const purged = stream.purger.purge({ seq, keep, filter: filter === "" ? undefined : toByteString(filter) });
+  return { body: { success: true, purged } };
+}
+
+const infoShape = object({ offset: int, deleted_details: bool, subjects_filter: text });
+
+function info(request: ApiRequest): ApiAnswer | Promise<ApiAnswer> {
+  const { offset = 0, deleted_details: deleted = false, subjects_filter: subjects = "" } = decodeOptional(request, infoShape);
+  const reason = request.account.offline.get(fromByteString(request.tokens[0]));
+  if (reason !== undefined) return offline(request.account, reason);
+  const { paging, info } = detailedInfo(streamOf(request), { deleted, subjects: toByteString(subjects), offset: Math.max(0, offset) });
+  return { body: { ...paging, ...info } };
+}
+
+const pageShape = object({ offset: int, subject: text });
+
+/** Streams that a paged request asks for, and where its page begins. */
+function page(request: ApiRequest): { readonly streams: Stream[]; readonly offset: number } {
+  const { offset = 0, subject = "" } = decodeOptional(request, pageShape);
+  const filter = toByteString(subject);
+  const all = request.account.sortedStreams();
+  const streams = filter === "" ? all : all.filter(({ config }) => (config.subjects ?? []).some((own) => subjectsOverlap(toByteString(own), filter)));
+  return { streams, offset: Math.min(Math.max(0, offset), streams.length) };
+}
+
+function names(request: ApiRequest): ApiAnswer {
+  const { streams, offset } = page(request);
+  const names = streams.slice(offset, offset + NAMES_PAGE).map(({ name }) => name);
+  return { body: { total: streams.length, offset, limit: NAMES_PAGE, streams: names.length === 0 ? null : names } };
+}
+
+function list(request: ApiRequest): ApiAnswer {
+  const { streams, offset } = page(request);
+  const { offline } = request.account;
+  const reasons = Object.fromEntries([...offline].sort(([a], [b]) => (a < b ? -1 : 1)));
+  return {
+    body: {
+      total: streams.length,
+      offset,
+      limit: LIST_PAGE,
+      streams: streams.slice(offset, offset + LIST_PAGE).map(listedInfo),
+      ...(offline.size === 0 ? {} : { missing: Object.keys(reasons), offline: reasons }),
+    },
+  };
+}

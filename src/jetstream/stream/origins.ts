@@ -1,0 +1,111 @@
+/** What mirrors and sources of a configuration must be like. Spec: streams, section 4.2, 13 to 16. */
+import { hasWildcard, isSubsetOf, isValidConfiguredSubject, subjectsOverlap } from "../../routing/index.ts";
+import { toByteString } from "../../util/bytes.ts";
+import { apiError } from "../api/errors.ts";
+import type { AssetAccount } from "../seams.ts";
+import type { ExternalStream, StreamConfig, StreamSource } from "../wire.ts";
+import { checkTransform, type DraftConfig, invalidConfig, isValidStreamName } from "./config.ts";
+
+const API_PREFIX = "$JS.API";
+
+export function checkMirror(account: AssetAccount, draft: DraftConfig, strict: boolean): void {
+  const { mirror } = draft;
+  if (mirror === undefined) return;
+  if (draft.first_seq !== undefined) throw apiError(10143);
+  if (draft.subjects !== undefined) throw apiError(10034);
+  if (draft.sources !== undefined) throw apiError(10031);
+  if (draft.allow_msg_counter) throw apiError(10173);
+  if (draft.allow_atomic) throw apiError(10198);
+  if (draft.allow_batched) throw apiError(10209);
+  if (draft.allow_msg_schedules) throw apiError(10186);
+  if (mirror.consumer !== undefined && !isValidOriginConsumer(mirror)) throw apiError(10213);
+  if (mirror.filter_subject !== undefined && mirror.subject_transforms !== undefined) throw apiError(10150);
+  if (draft.subject_delete_marker_ttl !== undefined) throw invalidConfig("subject delete markers forbidden on mirrors");
+  if (mirror.filter_subject !== undefined && !isValidConfiguredSubject(toByteString(mirror.filter_subject))) throw apiError(10151, { err: `invalid subject ${mirror.filter_subject}` });
+  for (const { src, dest } of mirror.subject_transforms ?? []) checkTransform(src, dest, 10151, 10154);
+  if (transformsOverlap(mirror)) throw apiError(10152);
+  if (mirror.opt_start_seq !== undefined && mirror.opt_start_time !== undefined) throw apiError(10032);
+  if (mirror.external === undefined && !isValidStreamName(mirror.name)) throw apiError(10142);
+  const origin = mirror.external === undefined ? account.stream(mirror.name)?.config : undefined;
+  if (origin !== undefined) {
+    if (draft.max_msg_size > 0 && (origin.max_msg_size <= 0 || draft.max_msg_size < origin.max_msg_size)) throw apiError(10030);
+    if (strict && draft.mirror_direct !== origin.allow_direct) throw apiError(10157, { err: "origin stream has direct get set, mirror has it disabled" });
+    draft.mirror_direct = origin.allow_direct;
+  }
+  if (mirror.external !== undefined) checkExternal(mirror.external, draft);
+}
+
+export function checkSources(account: AssetAccount, draft: DraftConfig): void {
+  if (draft.sources === undefined) return;
+  if (draft.allow_msg_schedules) throw apiError(10187);
+  const seen = new Set<string>();
+  const consumers = new Set<string>();
+  for (const source of draft.sources) {
+    if (!isValidStreamName(source.name)) throw apiError(10141);
+    if (source.opt_start_seq !== undefined && source.opt_start_time !== undefined) throw apiError(10052, { err: "stream source can not have both start seq and start time configured" });
+    const identity = JSON.stringify([source.name, source.external?.api, source.filter_subject, source.subject_transforms]);
+    if (seen.has(identity)) throw apiError(10140);
+    seen.add(identity);
+    if (source.filter_subject !== undefined && source.subject_transforms !== undefined) throw apiError(10144);
+    for (const { src, dest } of source.subject_transforms ?? []) checkTransform(src, dest, 10145, 10146);
+    if (transformsOverlap(source)) throw apiError(10147);
+    if (source.consumer !== undefined) {
+      if (!isValidOriginConsumer(source)) throw apiError(10215);
+      const consumer = JSON.stringify([source.name, source.external?.api, source.consumer.name]);
+      if (consumers.has(consumer)) throw apiError(10216);
+      consumers.add(consumer);
+    }
+    const origin = source.external === undefined ? account.stream(source.name)?.config : undefined;
+    if (origin !== undefined && draft.max_msg_size > 0 && (origin.max_msg_size <= 0 || draft.max_msg_size < origin.max_msg_size)) throw apiError(10046);
+    if (source.external !== undefined) checkExternal(source.external, draft);
+  }
+}
+
+/** A consumer made beforehand is named, delivers to a literal subject, and says itself where to start and what to filter. */
+function isValidOriginConsumer({ consumer, opt_start_seq, opt_start_time, filter_subject }: StreamSource): boolean {
+  if (consumer === undefined || !isValidStreamName(consumer.name)) return false;
+  if (opt_start_seq !== undefined || opt_start_time !== undefined || filter_subject !== undefined) return false;
+  const deliver = toByteString(consumer.deliver_subject);
+  return isValidConfiguredSubject(deliver) && !hasWildcard(deliver);
+}
+
+function transformsOverlap({ subject_transforms: transforms = [] }: StreamSource): boolean {
+  const filters = transforms.map(({ src }) => toByteString(src === "" ? ">" : src));
+  return filters.some((filter, i) => filters.slice(i + 1).some((other) => isSubsetOf(filter, other) || isSubsetOf(other, filter)));
+}
+
+function checkExternal(external: ExternalStream, draft: DraftConfig): void {
+  const deliver = toByteString(external.deliver);
+  if (deliver !== "") {
+    if (hasWildcard(deliver)) throw apiError(10024, { prefix: external.deliver });
+    const clash = draft.subjects?.find((subject) => subjectsOverlap(toByteString(subject), `${deliver}.>`));
+    if (clash !== undefined) throw apiError(10022, { prefix: external.deliver, subject: clash });
+  }
+  const api = toByteString(external.api);
+  if (!isValidConfiguredSubject(api) || hasWildcard(api)) throw invalidConfig(`stream external api prefix ${JSON.stringify(external.api)} must be a valid subject without wildcards`);
+  if (subjectsOverlap(api, API_PREFIX)) throw apiError(10021, { prefix: external.api, subject: API_PREFIX });
+}
+
+/** Refuses a configuration through which a message could come back to the stream it came from. */
+export function checkOriginsForCycles(account: AssetAccount, draft: DraftConfig): void {
+  const visited = new Set<string>();
+  const waiting: StreamConfig[] = [draft];
+  for (let config = waiting.shift(); config !== undefined; config = waiting.shift()) {
+    for (const source of [...(config.mirror === undefined ? [] : [config.mirror]), ...(config.sources ?? [])]) {
+      if (source.external !== undefined) continue;
+      const origin = source.name === draft.name ? draft : account.stream(source.name)?.config;
+      if (origin === undefined) continue;
+      if (source.name === draft.name && feeds(origin, source)) throw invalidConfig("detected cycle");
+      if (visited.has(source.name)) continue;
+      visited.add(source.name);
+      if (feeds(origin, source)) waiting.push(origin);
+    }
+  }
+}
+
+/** Whether something that `origin` stores can pass the filter of `source`. */
+function feeds(origin: StreamConfig, source: StreamSource): boolean {
+  const filter = source.filter_subject;
+  if (filter === undefined) return true;
+  return (origin.subjects ?? []).some((subject) => subjectsOverlap(toByteString(subject), toByteString(filter)));
+}

@@ -1,0 +1,157 @@
+/**
+ * What a stored message pushes out: the oldest of a full stream, the oldest of a full subject, everything that a roll-up replaces.
+ *
+ * It goes once the message itself is written, so that a full disk never costs the old message and the new one. The removals are written with the next turn's
+ * messages (or a little later, when none come); a crash in between leaves a few messages too many, which the recovery removes again. Where new messages are
+ * refused instead, room has to show at once, and removals are not put off.
+ */
+import { StoredMessage } from "../store/index.ts";
+import { Mark, Rollup } from "./judgement.ts";
+import type { Stream } from "./stream.ts";
+
+/** How far back the recovery looks for removals that were not written. More than a turn can store. */
+const TAIL_MESSAGES = 10_000;
+const view = new StoredMessage();
+
+export class Trimmer {
+  readonly #stream: Stream;
+  /** Messages whose subject may have too many by now, or that replace others. */
+  #sequences: number[] = [];
+  #subjects: string[] = [];
+  #rollups: Rollup[] = [];
+  #grown = false;
+  #immediate = false;
+  #maxMsgs = -1;
+  #maxBytes = -1;
+  #maxPerSubject = -1;
+
+  constructor(stream: Stream) {
+    this.#stream = stream;
+    this.configure();
+  }
+
+  configure(): void {
+    const { config } = this.#stream;
+    this.#maxMsgs = config.max_msgs;
+    this.#maxBytes = config.max_bytes;
+    this.#maxPerSubject = config.max_msgs_per_subject;
+    this.#immediate = config.discard === "new" && (config.max_msgs > 0 || config.max_bytes > 0 || config.discard_new_per_subject === true);
+  }
+
+  appended(seq: number, subject: string, rollup: Rollup): void {
+    this.#grown = true;
+    if (this.#maxPerSubject > 0 || rollup !== Rollup.None) {
+      this.#sequences.push(seq);
+      this.#subjects.push(subject);
+      this.#rollups.push(rollup);
+    }
+    if (this.#immediate) this.run();
+  }
+
+  /** Messages from `firstSeq` on are not stored after all. */
+  takeBack(firstSeq: number): void {
+    while (this.#sequences.length > 0 && this.#sequences[this.#sequences.length - 1] >= firstSeq) {
+      this.#sequences.pop();
+      this.#subjects.pop();
+      this.#rollups.pop();
+    }
+  }
+
+  /** Removes what has to go; says whether anything went. */
+  run(): boolean {
+    if (!this.#grown) return false;
+    this.#grown = false;
+    let removed = false;
+    if (this.#sequences.length > 0) {
+      const [sequences, subjects, rollups] = [this.#sequences, this.#subjects, this.#rollups];
+      this.#sequences = [];
+      this.#subjects = [];
+      this.#rollups = [];
+      for (let i = 0; i < sequences.length; i++) {
+        if (rollups[i] !== Rollup.None && this.#rollUp(sequences[i], subjects[i], rollups[i])) removed = true;
+        if (this.#maxPerSubject > 0 && this.trimSubject(subjects[i])) removed = true;
+      }
+    }
+    return this.trimStream() || removed;
+  }
+
+  /** The oldest go until the stream is within its limits. */
+  trimStream(): boolean {
+    if (this.#maxMsgs < 0 && this.#maxBytes < 0) return false;
+    const stream = this.#stream;
+    let { messages, bytes } = stream.store.state;
+    let removed = false;
+    let at = 0;
+    while ((this.#maxMsgs > 0 && messages > this.#maxMsgs) || (this.#maxBytes > 0 && bytes > this.#maxBytes)) {
+      at = stream.store.next(ALL, at + 1, undefined);
+      if (at === 0) break;
+      const gone = stream.removeMessage(at, false);
+      if (gone === undefined) continue;
+      removed = true;
+      messages--;
+      bytes -= gone.bytes;
+    }
+    return removed;
+  }
+
+  /** The oldest of one subject go. */
+  trimSubject(subject: string): boolean {
+    const stream = this.#stream;
+    let removed = false;
+    for (;;) {
+      const state = stream.store.subjectState(subject);
+      if (state === undefined || state.messages <= this.#maxPerSubject) return removed;
+      if (stream.removeMessage(state.first, false) === undefined) return removed;
+      removed = true;
+    }
+  }
+
+  #rollUp(seq: number, subject: string, rollup: Rollup): boolean {
+    if (rollup === Rollup.All) return this.#stream.purger.removeBelow(seq, undefined) > 0;
+    let removed = false;
+    for (let state = this.#stream.store.subjectState(subject); state !== undefined && state.first < seq; state = this.#stream.store.subjectState(subject)) {
+      if (this.#stream.removeMessage(state.first, false) === undefined) break;
+      removed = true;
+    }
+    return removed;
+  }
+
+  /** Every subject within its limit; for changed limits. In slices is not needed: it stops for subjects that are fine without touching them. */
+  trimAllSubjects(): void {
+    if (this.#maxPerSubject <= 0) return;
+    const over: string[] = [];
+    for (const [subject, state] of this.#stream.store.subjects(ALL)) if (state.messages > this.#maxPerSubject) over.push(subject);
+    for (const subject of over) this.trimSubject(subject);
+  }
+
+  /** Repeats what a crash may have lost of the last turn's removals. */
+  recover(): void {
+    const stream = this.#stream;
+    const { store } = stream;
+    const { lastSeq, firstSeq } = store.state;
+    const from = Math.max(firstSeq, lastSeq - TAIL_MESSAGES);
+    for (let seq = store.nextMarked(Mark.Rollup, from); seq > 0; seq = store.nextMarked(Mark.Rollup, seq + 1)) {
+      if (!store.load(seq, view) || (view.marks & Mark.Rollup) === 0) continue;
+      const rollup = rollupOf(view.buffer.latin1Slice(view.headerStart, view.bodyStart));
+      if (rollup !== Rollup.None) this.#rollUp(seq, view.subject, rollup);
+    }
+    if (this.#maxPerSubject > 0) this.#recoverSubjects(from);
+    this.trimStream();
+  }
+
+  #recoverSubjects(from: number): void {
+    const { store } = this.#stream;
+    const subjects = new Set<string>();
+    for (let seq = store.next(ALL, from, view); seq > 0; seq = store.next(ALL, seq + 1, view)) subjects.add(view.subject);
+    for (const subject of subjects) this.trimSubject(subject);
+  }
+}
+
+/** No filter: every subject. */
+export const ALL: readonly string[] = [];
+
+function rollupOf(block: string): Rollup {
+  const value = /\r\nNats-Rollup: *([^\r]*)/.exec(block)?.[1]?.toLowerCase();
+  if (value === "all") return Rollup.All;
+  return value === "sub" ? Rollup.Subject : Rollup.None;
+}
