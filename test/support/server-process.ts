@@ -68,7 +68,8 @@ export function logText(line: string): string {
 
 /** A running server. */
 export class ServerProcess {
-  readonly #process: Bun.Subprocess<'ignore', 'pipe', 'pipe'>;
+  #process: Bun.Subprocess<'ignore', 'pipe', 'pipe'>;
+  readonly #spawn: () => Bun.Subprocess<'ignore', 'pipe', 'pipe'>;
   readonly #lines: string[] = [];
   readonly #wakers = new Set<() => void>();
   readonly #ownsFolder: boolean;
@@ -96,19 +97,37 @@ export class ServerProcess {
       this.writeConfig(setup.config);
       args.push('-c', this.configPath);
     }
-    this.#process = Bun.spawn([setup.binary, ...args, ...(setup.args ?? [])], {
-      cwd: this.folder,
-      stdin: 'ignore',
-      stdout: 'pipe',
-      stderr: 'pipe',
-      env: { ...process.env, ...setup.environment },
-    });
-    tellReaper('process', this.#process.pid);
-    this.#drained = Promise.all([this.#collectLog(), this.#collectOutput()]);
-    void this.#process.exited.then(() => {
-      tellReaper('ended', this.#process.pid);
+    this.#spawn = () =>
+      Bun.spawn([setup.binary, ...args, ...(setup.args ?? [])], {
+        cwd: this.folder,
+        stdin: 'ignore',
+        stdout: 'pipe',
+        stderr: 'pipe',
+        env: { ...process.env, ...setup.environment },
+      });
+    this.#process = this.#spawn();
+    this.#drained = this.#watch();
+  }
+
+  /** Collects what the present process says; resolves when it has ended and said everything. */
+  #watch(): Promise<unknown> {
+    const child = this.#process;
+    tellReaper('process', child.pid);
+    void child.exited.then(() => {
+      tellReaper('ended', child.pid);
       this.#wake();
     });
+    return Promise.all([this.#collectLog(), this.#collectOutput()]);
+  }
+
+  /** Ends the process and starts another in the same folder, with the same configuration file as it is now; waits until it is ready. */
+  async restart(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    this.#process.kill(signal);
+    await within(10_000, 'end of the server process', this.#process.exited);
+    await this.#drained;
+    this.#process = this.#spawn();
+    this.#drained = this.#watch();
+    this.ports = await poll(10_000, 'ports file', () => this.#readPorts());
   }
 
   /** Starts a server and waits until it is ready. Rejects with its output when it ends or stays silent instead. */

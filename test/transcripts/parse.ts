@@ -4,9 +4,9 @@
  */
 
 /** Commands on a connection: `NAME verb arguments`. */
-const CONNECTION_VERBS = ['open', 'refused', 'connect', 'tls', 'close', 'pause', 'sync', 'frame', 'raw', 'shows'] as const;
+const CONNECTION_VERBS = ['open', 'refused', 'connect', 'tls', 'close', 'pause', 'sync', 'frame', 'raw', 'shows', 'api', 'request', 'publish'] as const;
 /** Commands on the server or on a finished process: `verb arguments`. */
-const SERVER_VERBS = ['GET', 'POST', 'HEAD', 'reload', 'signal', 'terminated', 'check', 'start', 'run', 'exit', 'write', 'file', 'tally', 'running'] as const;
+const SERVER_VERBS = ['GET', 'POST', 'HEAD', 'reload', 'signal', 'terminated', 'check', 'start', 'run', 'exit', 'write', 'file', 'tally', 'running', 'restart'] as const;
 
 export type ConnectionVerb = (typeof CONNECTION_VERBS)[number];
 export type ServerVerb = (typeof SERVER_VERBS)[number];

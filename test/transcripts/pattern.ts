@@ -1,7 +1,7 @@
 /**
  * What "matches" means in a transcript: text with placeholders, and JSON as a subset.
  *
- * Text is literal except for `<any>`, `<num>`, `<word>`, `<json>`, `<key>` (a 56 character nkey) and `<re:...>`; a
+ * Text is literal except for `<any>`, `<num>`, `<word>`, `<json>`, `<key>` (a 56 character nkey), `<time>` (RFC 3339, UTC), `<id>` (22 letters and digits) and `<re:...>`; a
  * placeholder written `<num:name>` also keeps what it matched under that name for later steps (`${name}`).
  *
  * JSON is compared as a subset: keys that the pattern does not name may be anything, arrays must have the same length
@@ -14,8 +14,8 @@ export type Captures = Map<string, string>;
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
-const PLACEHOLDER = /<(any|num|word|json|key|re:((?:[^<>\\]|\\.|<[^>]*>)+?))(?::(\w+))?>/g;
-const SOURCES: Readonly<Record<string, string>> = { any: '[^]*?', num: '-?\\d+(?:\\.\\d+)?', word: '\\S+', json: '[{[][^]*[}\\]]', key: '[A-Z2-7]{56}' };
+const PLACEHOLDER = /<(any|num|word|json|key|time|id|re:((?:[^<>\\]|\\.|<[^>]*>)+?))(?::(\w+))?>/g;
+const SOURCES: Readonly<Record<string, string>> = { any: '[^]*?', num: '-?\\d+(?:\\.\\d+)?', word: '\\S+', json: '[{[][^]*[}\\]]', key: '[A-Z2-7]{56}', time: '\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d(?:\\.\\d{1,9})?Z', id: '[0-9A-Za-z]{22}' };
 const KIND = '\u0001';
 
 /** Whether `actual` is what `pattern` describes, from its first to its last character. Captures on success. */

@@ -67,6 +67,19 @@ export class Peer {
   /** The nonce of the last INFO that had one. */
   nonce: string | undefined;
 
+  /** Inboxes used so far; requests get one each, under one subscription. */
+  #requests = 0;
+
+  /** Publishes, with header lines if there are any. `wantsAnswer` gives it a reply subject, which is returned. */
+  publish(subject: string, headers: string, payload: string, wantsAnswer: boolean): string {
+    const inbox = wantsAnswer ? `_INBOX.${this.socket.localPort}.${++this.#requests}` : '';
+    if (this.#requests === 1 && wantsAnswer) this.send(`SUB _INBOX.${this.socket.localPort}.* 9009\r\n`);
+    const block = headers === '' ? '' : `NATS/1.0\r\n${headers}\r\n\r\n`;
+    const sizes = block === '' ? `${payload.length}` : `${block.length} ${block.length + payload.length}`;
+    this.send(`${block === '' ? 'PUB' : 'HPUB'} ${subject} ${inbox === '' ? '' : `${inbox} `}${sizes}\r\n${block}${payload}\r\n`);
+    return inbox;
+  }
+
   send(text: string): void {
     this.conversation.push(`> ${readable(Buffer.from(text, 'latin1'), 200)}`);
     const bytes = Buffer.from(text, 'latin1');

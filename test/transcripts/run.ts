@@ -20,6 +20,14 @@ import type { Lease, ServerPool } from './servers.ts';
 /** Default deadline of one expectation, in milliseconds. */
 const PATIENCE_MS = 2000;
 
+/** Longest wait for the answer to a request. */
+const REQUEST_PATIENCE_MS = 5000;
+
+/** A request's body may go on in the block below it. */
+function joined(argument: string, block: string | undefined): string {
+  return block === undefined ? argument : `${argument} ${block.trim()}`;
+}
+
 /** Why a transcript failed, with everything needed to see it. */
 export class TranscriptFailure extends Error {
   override readonly name = 'TranscriptFailure';
@@ -27,7 +35,7 @@ export class TranscriptFailure extends Error {
 
 /** Steps after which a server cannot be shared any more. */
 function changesServer(step: Step): boolean {
-  return step.kind === 'server' && ['reload', 'signal', 'terminated', 'write'].includes(step.verb);
+  return step.kind === 'server' && ['reload', 'signal', 'terminated', 'write', 'restart'].includes(step.verb);
 }
 
 /** Steps that run a process to its end, or look at what such a process left; they need no server. */
@@ -202,7 +210,25 @@ class Execution {
       case 'frame': return this.#peer(name).sendFrame(argument);
       case 'raw': return this.#peer(name).socket.send(Buffer.from(unescapeBytes(argument), 'latin1'));
       case 'shows': return this.#mustMatch(argument, this.#peer(name).description);
+      case 'api': return this.#request(name, `$JS.API.${joined(argument, step.block)}`, undefined, true);
+      case 'request': return this.#request(name, argument, step.block, true);
+      case 'publish': return this.#request(name, argument, step.block, false);
     }
+  }
+
+  /**
+   * `SUBJECT payload`, with a block of header lines. The line that announces the answer is taken here; what follows is
+   * for the next steps to look at.
+   */
+  async #request(name: string, argument: string, block: string | undefined, wantsAnswer: boolean): Promise<void> {
+    if (!this.#peers.has(name)) await this.#connect(name, '{"headers":true,"no_responders":true}');
+    const peer = this.#peer(name);
+    const [, subject = '', payload = ''] = /^(\S+) ?([^]*)$/.exec(this.#bytes(argument, peer)) ?? [];
+    const headers = this.#bytes(block ?? '', peer).trimEnd().replaceAll('\n', '\r\n');
+    const inbox = peer.publish(subject, headers, payload, wantsAnswer);
+    if (!wantsAnswer) return;
+    const line = await peer.readLine(REQUEST_PATIENCE_MS);
+    if (!line.startsWith(`MSG ${inbox} `) && !line.startsWith(`HMSG ${inbox} `)) throw new Error(`expected an answer, got "${line}"`);
   }
 
   async #mustBeRefused(kind: string): Promise<void> {
@@ -287,7 +313,17 @@ class Execution {
         return;
       }
       case 'tally': return this.#tally(argument);
+      case 'restart': return this.#restart(argument === 'kill' ? 'SIGKILL' : 'SIGTERM');
     }
+  }
+
+  /** The server ends and starts again in its folder; connections are gone. */
+  async #restart(signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
+    const server = await this.#server();
+    for (const peer of this.#peers.values()) peer.socket.destroy();
+    this.#peers.clear();
+    this.#logMark = server.log.length;
+    await server.restart(signal);
   }
 
   /** `refused PATTERN` or nothing; the block is the new configuration, none at all keeps the file. */

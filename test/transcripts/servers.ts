@@ -1,6 +1,6 @@
 /**
  * The servers that transcripts run against. Transcripts with the same setup share one process, one after the other; a
- * transcript hands its server back clean (no connection, no subscription left over from it) or the process is stopped.
+ * transcript hands its server back clean (no connection, no subscription, no stream left over from it) or the process is stopped.
  * A few idle servers are kept, the least recently used one makes room.
  */
 
@@ -12,6 +12,8 @@ const IDLE_MAX = 4;
 interface Counters {
   readonly connections: number;
   readonly subscriptions: number;
+  /** JetStream's. */
+  readonly streams: number;
 }
 
 interface Idle {
@@ -31,10 +33,14 @@ async function counters(server: ServerProcess): Promise<Counters | undefined> {
   const { monitoring } = server.ports;
   if (monitoring?.scheme !== 'http') return undefined;
   try {
-    const answer = await fetch(`http://${monitoring.host}:${monitoring.port}/varz`);
+    const site = `http://${monitoring.host}:${monitoring.port}`;
+    const answer = await fetch(`${site}/varz`);
     if (!answer.ok) return undefined;
     const { connections, subscriptions } = (await answer.json()) as Partial<Counters>;
-    return connections === undefined || subscriptions === undefined ? undefined : { connections, subscriptions };
+    if (connections === undefined || subscriptions === undefined) return undefined;
+    // What JetStream holds, where it runs.
+    const { streams = 0 } = (await (await fetch(`${site}/jsz`)).json()) as Partial<Counters>;
+    return { connections, subscriptions, streams };
   } catch {
     return undefined;
   }
@@ -46,7 +52,7 @@ async function becomesClean(server: ServerProcess, baseline: Counters | undefine
   for (const end = deadlineIn(1000); performance.now() < end; ) {
     const now = await counters(server);
     if (now === undefined) return false;
-    if (now.connections === 0 && now.subscriptions === baseline.subscriptions) return true;
+    if (now.connections === 0 && now.subscriptions === baseline.subscriptions && now.streams === baseline.streams) return true;
   }
   return false;
 }

@@ -8,14 +8,14 @@
 import type { Timer } from "../../platform/index.ts";
 import type { InternalSubscription } from "../../links/internal/index.ts";
 import type { Message } from "../../routing/index.ts";
-import { fromByteString, toByteString } from "../../util/bytes.ts";
+import { toByteString } from "../../util/bytes.ts";
 import type { JetStreamAccount } from "../account.ts";
 import { errorBody } from "../api/errors.ts";
 import { Consumers } from "../consumer/index.ts";
 import { makeReplenisher } from "../mirror/index.ts";
 import type { AssetFiles, AssetStream, ConsumerStream, Replenisher, SourcedStream, StreamConsumers } from "../seams.ts";
 import { type MessageStore, type NewMessage, type RemovedMessage, StoredMessage, type StoreOptions, openAssetFiles, openFileStore, openMemoryStore } from "../store/index.ts";
-import type { StreamConfig } from "../wire.ts";
+import type { StreamConfig, StreamInfo } from "../wire.ts";
 import { PublishAcks } from "./acks.ts";
 import { AtomicBatches } from "./atomicbatch.ts";
 import { DuplicateWindow } from "./dedup.ts";
@@ -24,6 +24,7 @@ import { Expiry } from "./expiry.ts";
 import { FastBatches } from "./fastbatch.ts";
 import { type StreamFolder, openFolder } from "./folder.ts";
 import { H, headerOf } from "./headers.ts";
+import { listedInfo } from "./info.ts";
 import { Ingest } from "./ingest.ts";
 import { Mark } from "./judgement.ts";
 import { Purger } from "./purge.ts";
@@ -295,8 +296,9 @@ export class Stream implements AssetStream, ConsumerStream, SourcedStream {
       this.replenisher = undefined;
     } else if (this.replenisher !== undefined) this.replenisher.update(config);
     else {
-      this.replenisher = makeReplenisher(this);
-      this.replenisher.start();
+      const replenisher = makeReplenisher(this);
+      this.replenisher = replenisher;
+      replenisher.start();
     }
   }
 
@@ -467,6 +469,11 @@ export class Stream implements AssetStream, ConsumerStream, SourcedStream {
 
   // Seams
 
+  /** As LIST shows it. */
+  info(): StreamInfo {
+    return listedInfo(this);
+  }
+
   get consumerFolder(): string | undefined {
     return this.config.storage === "memory" ? undefined : this.folder.consumers;
   }
@@ -494,9 +501,4 @@ export class Stream implements AssetStream, ConsumerStream, SourcedStream {
 
 function windowMs({ duplicate_window, mirror }: StreamConfig): number {
   return mirror === undefined ? (duplicate_window ?? 0) / 1e6 : 0;
-}
-
-/** The name of a stream in log lines and errors. */
-export function titleOf(stream: Stream): string {
-  return `${stream.account.name} > ${fromByteString(stream.nameBytes)}`;
 }
