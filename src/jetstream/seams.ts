@@ -138,6 +138,9 @@ export interface SourcedStream {
   readonly account: AssetAccount;
   readonly config: StreamConfig;
   readonly store: MessageStore;
+  readonly files: AssetFiles;
+  /** Where the positions of sources are kept; undefined for a stream in memory. */
+  readonly positionsFile: string | undefined;
   /**
    * Stores a mirrored message under the origin's sequence and time; gaps before it become skipped sequences. `subject` is already transformed. False when it could not be
    * stored (full).

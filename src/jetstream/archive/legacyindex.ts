@@ -41,7 +41,8 @@ function tryIndex(bytes: Buffer, extraCounts: number): LegacyIndex | undefined {
   const lastSeq = numbers.uvarint();
   const lastNs = numbers.varint();
   for (let subjects = numbers.uvarint(); subjects > 0 && !numbers.ended; subjects--) {
-    numbers.at += numbers.uvarint();
+    const length = numbers.uvarint();
+    numbers.at += length;
     const count = numbers.uvarint();
     numbers.uvarint();
     if (count > 1) numbers.uvarint();

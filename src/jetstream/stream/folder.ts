@@ -4,6 +4,7 @@
  *     <stream>/stream.json      configuration and time of creation
  *     <stream>/clean            there while the stream was stopped in order
  *     <stream>/schedules.json   when schedules fire next
+ *     <stream>/sources.json     where sources stand
  *     <stream>/messages/        the store
  *     <stream>/consumers/
  */
@@ -34,6 +35,10 @@ export class StreamFolder {
 
   get consumers(): string {
     return `${this.path}/consumers`;
+  }
+
+  get positions(): string {
+    return `${this.path}/sources.json`;
   }
 
   get #metadata(): string {

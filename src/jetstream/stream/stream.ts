@@ -474,6 +474,10 @@ export class Stream implements AssetStream, ConsumerStream, SourcedStream {
     return listedInfo(this);
   }
 
+  get positionsFile(): string | undefined {
+    return this.folder?.positions;
+  }
+
   get consumerFolder(): string | undefined {
     return this.config.storage === "memory" ? undefined : this.folder.consumers;
   }
