@@ -64,8 +64,10 @@ function create(request: ApiRequest): ApiAnswer {
   }
   checkPlace(account, config);
   const stream = make(account, config);
+  // Before the advisory, which the stream itself may be the one to store.
+  const body = { ...infoAfterChange(stream, false), did_create: true };
   adviseAction(stream, "create");
-  return { body: { ...infoAfterChange(stream, false), did_create: true } };
+  return { body };
 }
 
 /** Whether a new stream of this configuration fits in. Throws `ApiError`. */
@@ -105,8 +107,9 @@ function update(request: ApiRequest): ApiAnswer | Promise<ApiAnswer> {
   const violating = stream.consumers.violating(config.consumer_limits);
   if (violating.length > 0) throw apiError(10069, { err: `change to limits violates consumers: ${violating.join(", ")}` });
   stream.update(config);
+  const body = { ...infoAfterChange(stream, true) };
   adviseAction(stream, "modify");
-  return { body: { ...infoAfterChange(stream, true) } };
+  return { body };
 }
 
 function remove(request: ApiRequest): ApiAnswer {

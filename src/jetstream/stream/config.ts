@@ -202,7 +202,7 @@ function checkFeatures(draft: DraftConfig, strict: boolean): void {
   checkMarkers(draft, strict);
   if (draft.allow_msg_schedules) {
     if (draft.discard === "new") throw invalidConfig("message scheduling cannot use discard new");
-    if (!draft.allow_rollup_hdrs && strict) throw pedantic("message scheduling cannot be set if roll-ups are disabled");
+    if (!draft.allow_rollup_hdrs && strict) throw invalidConfig("message scheduling cannot be set if roll-ups are disabled");
     draft.allow_rollup_hdrs = true;
     draft.deny_purge = false;
   }
@@ -218,8 +218,8 @@ function checkMarkers(draft: DraftConfig, strict: boolean): void {
   if (markerNs === 0) return;
   if (markerNs < 0) throw invalidConfig("subject delete marker TTL must not be negative");
   if (markerNs < SECOND_NS) throw invalidConfig("subject delete marker TTL must be at least 1 second");
-  if (!draft.allow_msg_ttl && strict) throw pedantic("subject delete marker cannot be set if message TTLs are disabled");
-  if (!draft.allow_rollup_hdrs && strict) throw pedantic("subject delete marker cannot be set if roll-ups are disabled");
+  if (!draft.allow_msg_ttl && strict) throw invalidConfig("subject delete marker cannot be set if message TTLs are disabled");
+  if (!draft.allow_rollup_hdrs && strict) throw invalidConfig("subject delete marker cannot be set if roll-ups are disabled");
   draft.allow_msg_ttl = true;
   draft.allow_rollup_hdrs = true;
   draft.deny_purge = false;
@@ -262,6 +262,7 @@ function checkTransforms(draft: DraftConfig, raw: RawStreamConfig, strict: boole
     draft.republish = { ...republish, src: ">" };
   }
   const src = draft.republish?.src ?? ">";
+  if (republish.dest === "") return;
   for (const subject of draft.subjects ?? []) {
     if (subjectsOverlap(toByteString(subject), toByteString(republish.dest))) throw invalidConfig("stream configuration for republish destination forms a cycle");
   }

@@ -21,18 +21,17 @@ export function checkMirror(account: AssetAccount, draft: DraftConfig, strict: b
   if (mirror.consumer !== undefined && !isValidOriginConsumer(mirror)) throw apiError(10213);
   if (mirror.filter_subject !== undefined && mirror.subject_transforms !== undefined) throw apiError(10150);
   if (draft.subject_delete_marker_ttl !== undefined) throw invalidConfig("subject delete markers forbidden on mirrors");
-  if (mirror.filter_subject !== undefined && !isValidConfiguredSubject(toByteString(mirror.filter_subject))) throw apiError(10151, { err: `invalid subject ${mirror.filter_subject}` });
+  if (mirror.filter_subject !== undefined && !isValidConfiguredSubject(toByteString(mirror.filter_subject))) throw apiError(10049, { err: `subject filter '${mirror.filter_subject}' for the mirror invalid subject` });
   for (const { src, dest } of mirror.subject_transforms ?? []) checkTransform(src, dest, 10151, 10154);
   if (transformsOverlap(mirror)) throw apiError(10152);
-  if (mirror.opt_start_seq !== undefined && mirror.opt_start_time !== undefined) throw apiError(10032);
   if (mirror.external === undefined && !isValidStreamName(mirror.name)) throw apiError(10142);
   const origin = mirror.external === undefined ? account.stream(mirror.name)?.config : undefined;
   if (origin !== undefined) {
-    if (draft.max_msg_size > 0 && (origin.max_msg_size <= 0 || draft.max_msg_size < origin.max_msg_size)) throw apiError(10030);
+    if (draft.max_msg_size > 0 && draft.max_msg_size < origin.max_msg_size) throw apiError(10030);
     if (strict && draft.mirror_direct !== origin.allow_direct) throw apiError(10157, { err: "origin stream has direct get set, mirror has it disabled" });
     draft.mirror_direct = origin.allow_direct;
   }
-  if (mirror.external !== undefined) checkExternal(mirror.external, draft);
+  if (mirror.external !== undefined) checkExternal(mirror.external);
 }
 
 export function checkSources(account: AssetAccount, draft: DraftConfig): void {
@@ -42,11 +41,11 @@ export function checkSources(account: AssetAccount, draft: DraftConfig): void {
   const consumers = new Set<string>();
   for (const source of draft.sources) {
     if (!isValidStreamName(source.name)) throw apiError(10141);
-    if (source.opt_start_seq !== undefined && source.opt_start_time !== undefined) throw apiError(10052, { err: "stream source can not have both start seq and start time configured" });
     const identity = JSON.stringify([source.name, source.external?.api, source.filter_subject, source.subject_transforms]);
     if (seen.has(identity)) throw apiError(10140);
     seen.add(identity);
     if (source.filter_subject !== undefined && source.subject_transforms !== undefined) throw apiError(10144);
+    if (source.filter_subject !== undefined && !isValidConfiguredSubject(toByteString(source.filter_subject))) throw apiError(10049, { err: `subject filter '${source.filter_subject}' for the source: invalid subject` });
     for (const { src, dest } of source.subject_transforms ?? []) checkTransform(src, dest, 10145, 10146);
     if (transformsOverlap(source)) throw apiError(10147);
     if (source.consumer !== undefined) {
@@ -56,8 +55,8 @@ export function checkSources(account: AssetAccount, draft: DraftConfig): void {
       consumers.add(consumer);
     }
     const origin = source.external === undefined ? account.stream(source.name)?.config : undefined;
-    if (origin !== undefined && draft.max_msg_size > 0 && (origin.max_msg_size <= 0 || draft.max_msg_size < origin.max_msg_size)) throw apiError(10046);
-    if (source.external !== undefined) checkExternal(source.external, draft);
+    if (origin !== undefined && draft.max_msg_size > 0 && draft.max_msg_size < origin.max_msg_size) throw apiError(10046);
+    if (source.external !== undefined) checkExternal(source.external);
   }
 }
 
@@ -74,19 +73,15 @@ function transformsOverlap({ subject_transforms: transforms = [] }: StreamSource
   return filters.some((filter, i) => filters.slice(i + 1).some((other) => isSubsetOf(filter, other) || isSubsetOf(other, filter)));
 }
 
-function checkExternal(external: ExternalStream, draft: DraftConfig): void {
-  const deliver = toByteString(external.deliver);
-  if (deliver !== "") {
-    if (hasWildcard(deliver)) throw apiError(10024, { prefix: external.deliver });
-    const clash = draft.subjects?.find((subject) => subjectsOverlap(toByteString(subject), `${deliver}.>`));
-    if (clash !== undefined) throw apiError(10022, { prefix: external.deliver, subject: clash });
-  }
+function checkExternal(external: ExternalStream): void {
+  if (hasWildcard(toByteString(external.deliver))) throw apiError(10024, { prefix: external.deliver });
+  if (external.api === "") return;
   const api = toByteString(external.api);
   if (!isValidConfiguredSubject(api) || hasWildcard(api)) throw invalidConfig(`stream external api prefix ${JSON.stringify(external.api)} must be a valid subject without wildcards`);
   if (subjectsOverlap(api, API_PREFIX)) throw apiError(10021, { prefix: external.api, subject: API_PREFIX });
 }
 
-/** Refuses a configuration through which a message could come back to the stream it came from. */
+/** Refuses a configuration through which a message could come back to the stream it came from. Only the filter of the last hop counts, as in the reference. */
 export function checkOriginsForCycles(account: AssetAccount, draft: DraftConfig): void {
   const visited = new Set<string>();
   const waiting: StreamConfig[] = [draft];
@@ -98,7 +93,7 @@ export function checkOriginsForCycles(account: AssetAccount, draft: DraftConfig)
       if (source.name === draft.name && feeds(origin, source)) throw invalidConfig("detected cycle");
       if (visited.has(source.name)) continue;
       visited.add(source.name);
-      if (feeds(origin, source)) waiting.push(origin);
+      waiting.push(origin);
     }
   }
 }

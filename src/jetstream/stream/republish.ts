@@ -76,7 +76,7 @@ export class Republisher {
 /** When the stream renames all that it takes, republishing everything means the new names. */
 function effectiveRule(config: StreamConfig): { readonly src: string; readonly dest: string } | undefined {
   const { republish, subject_transform: transform } = config;
-  if (republish === undefined) return undefined;
+  if (republish === undefined || republish.dest === "") return undefined;
   const src = republish.src ?? ">";
   const takesOnlyTransformed = transform !== undefined && config.subjects?.length === 1 && config.subjects[0] === transform.src;
   if (src === ">" && republish.dest === ">" && takesOnlyTransformed) return { src: transform.dest, dest: transform.dest };

@@ -14,8 +14,8 @@ const source = object({
   filter_subject: text,
   subject_transforms: list(subjectTransform),
   external,
-  consumer: object({ name: text, deliver_subject: text }),
-});
+  consumer: object({ name: text, deliver_subject: text }, "StreamConsumerSource"),
+}, "StreamSource");
 
 const fields = {
   name: text,
@@ -33,13 +33,13 @@ const fields = {
   num_replicas: int,
   no_ack: bool,
   duplicate_window: duration,
-  placement: object({ cluster: text, tags: list(text), preferred: text }),
+  placement: object({ cluster: text, tags: list(text), preferred: text }, "Placement"),
   mirror: source,
   sources: list(source),
   compression: compressionWord,
   first_seq: uint64,
   subject_transform: subjectTransform,
-  republish: object({ src: text, dest: text, headers_only: bool }),
+  republish: object({ src: text, dest: text, headers_only: bool }, "RePublish"),
   allow_direct: bool,
   mirror_direct: bool,
   discard_new_per_subject: bool,
@@ -47,7 +47,7 @@ const fields = {
   deny_delete: bool,
   deny_purge: bool,
   allow_rollup_hdrs: bool,
-  consumer_limits: object({ inactive_threshold: duration, max_ack_pending: int }),
+  consumer_limits: object({ inactive_threshold: duration, max_ack_pending: int }, "StreamConsumerLimits"),
   allow_msg_ttl: bool,
   subject_delete_marker_ttl: duration,
   allow_msg_counter: bool,
@@ -59,10 +59,10 @@ const fields = {
 } as const;
 
 /** What stream metadata and restore requests hold. */
-export const streamConfigShape = object(fields);
+export const streamConfigShape = object(fields, "StreamConfig");
 
 /** Requests to create and update say in addition whether silent adjustments are errors. */
-export const streamRequestShape = object({ ...fields, pedantic: bool });
+export const streamRequestShape = object({ ...fields, pedantic: bool }, "StreamConfigRequest");
 
 /** A configuration nobody has checked yet. */
 export type RawStreamConfig = ShapeOf<typeof streamConfigShape>;

@@ -1,6 +1,6 @@
 /** Which subjects a stream may have: on its own, beside the server's own subjects, beside other streams. Spec: streams, section 4.2, 17. */
 import { isSubsetOf, isValidConfiguredSubject, subjectsOverlap } from "../../routing/index.ts";
-import { toByteString } from "../../util/bytes.ts";
+import { fromByteString, toByteString } from "../../util/bytes.ts";
 import { apiError } from "../api/errors.ts";
 import type { AssetAccount } from "../seams.ts";
 import type { StreamConfig } from "../wire.ts";
@@ -19,8 +19,7 @@ export function checkSubjects(draft: DraftConfig): void {
     if (!isValidConfiguredSubject(subject)) throw invalidConfig("invalid subject");
     checkAgainstServer(subject, draft);
     const clash = seen.find((other) => subjectsOverlap(other, subject));
-    if (clash === subject) throw invalidConfig("duplicate subjects detected");
-    if (clash !== undefined) throw invalidConfig(`subject ${JSON.stringify(text)} overlaps with ${JSON.stringify(clash)}`);
+    if (clash !== undefined) throw invalidConfig(`subject ${JSON.stringify(fromByteString(clash))} overlaps with ${JSON.stringify(text)}`);
     seen.push(subject);
   }
 }

@@ -18,7 +18,7 @@ export function checkUpdate(previous: StreamConfig, next: StreamConfig): StreamC
   if (previous.allow_msg_schedules && !config.allow_msg_schedules) throw invalidConfig("message schedules can not be disabled");
   if (previous.persist_mode !== config.persist_mode) throw invalidConfig("stream configuration update can not change persist mode");
   if (config.num_replicas > 1) throw apiError(10074);
-  if (config.sealed && !previous.sealed) {
+  if (config.sealed) {
     config.max_age = 0;
     config.discard = "new";
     config.deny_delete = true;
