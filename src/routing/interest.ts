@@ -19,13 +19,20 @@ export interface MatchResult {
 
 /** What the cache knows of one published subject. */
 export class SubjectEntry {
+  #bytes: Buffer | undefined = undefined;
+
   constructor(
     readonly hash: number,
-    readonly bytes: Buffer,
     readonly subject: string,
+    /** Generation of the subject space in which `result` was found. */
     readonly generation: number,
     readonly result: MatchResult,
   ) {}
+
+  /** The subject's bytes. Made when first asked for: most subjects that are published only once never need them. */
+  get bytes(): Buffer {
+    return (this.#bytes ??= Buffer.from(this.subject, "latin1"));
+  }
 }
 
 /** Figures of one subject space, named as on `/subsz`. */
@@ -211,6 +218,29 @@ export class Interest {
     return collected.result();
   }
 
+  #replyPrefix = "";
+  #replyGeneration = -1;
+  #replyResult: MatchResult = NO_MATCH;
+
+  /**
+   * As `match`, for a subject that is used once and ends in a token of its own, such as the inbox of a request: the wildcards that match everything up to the
+   * last token are remembered, so that a stream of answers to one requestor costs one look at the literals each.
+   */
+  matchReply(subject: string): MatchResult {
+    const prefixLength = subject.lastIndexOf(".") + 1;
+    const remembered = this.#replyPrefix;
+    if (this.#replyGeneration === this.#generation && prefixLength === remembered.length && prefixLength < subject.length && subject.startsWith(remembered) && !this.#literals.has(subject)) return this.#replyResult;
+    const result = this.match(subject);
+    if (prefixLength === 0 || prefixLength === subject.length || this.#literals.has(subject)) return result;
+    const collected = new Collected();
+    if (this.#wildcardCount > 0 && hasNoEmptyToken(subject)) collect(this.#wildcards, subject, 0, collected);
+    if (collected.dependsOnLastToken || !hasNoEmptyToken(subject)) return result;
+    this.#replyPrefix = subject.slice(0, prefixLength);
+    this.#replyGeneration = this.#generation;
+    this.#replyResult = result;
+    return result;
+  }
+
   /** Every subscription, in no order that means anything. */
   *all(): IterableIterator<Subscription> {
     for (const held of this.#literals.values()) {
@@ -244,7 +274,7 @@ export class Interest {
     const fanout = result.plain.length + result.queues.length;
     if (fanout > this.#maxFanout) this.#maxFanout = fanout;
     this.#totalFanout += fanout;
-    const entry = new SubjectEntry(hash, Buffer.from(subject, "latin1"), subject, this.#generation, result);
+    const entry = new SubjectEntry(hash, subject, this.#generation, result);
     const slots = this.#cache.length;
     if (slots === 0) return entry;
     // A cache that misses as often as it has slots is too small for the traffic: let it grow up to its bound.
@@ -335,6 +365,8 @@ export class Interest {
 /** Gathers a match result; queue groups of one name from several patterns become one group. */
 class Collected {
   readonly plain: Subscription[] = [];
+  /** Whether another last token could have given another result. */
+  dependsOnLastToken = false;
   #queues: Map<string, Subscription[]> | undefined;
 
   add(leaf: Leaf): void {
@@ -363,6 +395,7 @@ function collect(node: Node, subject: string, from: number, into: Collected): vo
     else collect(node.star, subject, dot + 1, into);
   }
   if (node.literal === undefined) return;
+  if (isLast) into.dependsOnLastToken = true;
   const next = node.literal.get(isLast ? subject.slice(from) : subject.slice(from, dot));
   if (next === undefined) return;
   if (isLast) into.add(next);

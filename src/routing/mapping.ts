@@ -17,17 +17,24 @@ export interface Mapping {
 }
 
 export class SubjectMapper {
+  /** First characters of the sources; undefined when a source may match any. Most subjects of a server with few mappings are told apart by it. */
+  readonly #firstCharacters: ReadonlySet<number> | undefined;
+
   constructor(
     private readonly mappings: readonly Mapping[],
     /** Uniform integer in [0, below). */
     private readonly random: (below: number) => number,
-  ) {}
+  ) {
+    const firsts = mappings.map(({ source }) => source.charCodeAt(0));
+    this.#firstCharacters = firsts.includes(STAR) || firsts.includes(REST) ? undefined : new Set(firsts);
+  }
 
   /**
    * The subject that a message published to `subject` gets: itself when nothing maps it, undefined when it is mapped to nothing (the rest of the weights
    * of a mapping that lists its own source).
    */
   map(subject: string): string | undefined {
+    if (this.#firstCharacters?.has(subject.charCodeAt(0)) === false) return subject;
     for (const mapping of this.mappings) {
       const first = mapping.destinations[0];
       if (first === undefined || !first.transform.matches(subject)) continue;
@@ -47,3 +54,6 @@ export class SubjectMapper {
     return undefined;
   }
 }
+
+const STAR = 42;
+const REST = 62;

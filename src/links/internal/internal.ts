@@ -6,7 +6,7 @@
  * message; when nobody did, the publisher hears of no responders as if there were no subscription.
  */
 import type { Account } from "../../accounts/index.ts";
-import { Delivery, Message, type SubjectEntry, type Subscriber, Subscription } from "../../routing/index.ts";
+import { Delivery, type MatchResult, Message, type SubjectEntry, type Subscriber, Subscription } from "../../routing/index.ts";
 import { putByteString, putDecimal } from "../../util/bytes.ts";
 import { distribute } from "../distribute.ts";
 
@@ -29,6 +29,8 @@ export class InternalSubscription extends Subscription {
 interface Scratch {
   readonly message: Message;
   buffer: Buffer;
+  /** The first bytes of `buffer`, where the subject is, by length. */
+  readonly heads: (Buffer | undefined)[];
 }
 
 /** Larger messages get a buffer of their own, so that one of them does not stay in memory for ever. */
@@ -92,21 +94,21 @@ export class InternalLink implements Subscriber {
    * Publishes a message of the server's own; returns how many took it. Byte strings; `header` is a whole header block or empty. An empty reply is none.
    */
   publish(subject: string, reply: string, header: string, payload: string | Uint8Array): number {
-    const entry = this.account.interest.findSubject(subject);
-    if (!hasTakers(entry)) return 0;
+    const result = this.account.interest.matchReply(subject);
+    if (result.plain.length === 0 && result.queues.length === 0) return 0;
     const text = typeof payload === "string";
     const scratch = this.#begin(subject, reply, header.length, payload.length);
     let at = putByteString(header, scratch.buffer, scratch.message.bodyStart);
     if (text) at = putByteString(payload, scratch.buffer, at);
     else at += copy(payload, 0, payload.length, scratch.buffer, at);
-    return this.#end(scratch, entry, entry.subject, entry.bytes, at);
+    return this.#end(scratch, result, subject, at);
   }
 
   /**
    * Publishes bytes to the takers of `to`, who see it as a message on `subject`: how a stored message travels to a deliver subject or an inbox. The bytes are
    * header blocks and payload as ranges, with `extraHeader` (whole lines, each ending in CR LF) added to the end of the header block.
    */
-  forward(to: SubjectEntry, subject: string, reply: string, extraHeader: string, buffer: Uint8Array, headerStart: number, bodyStart: number, end: number): number {
+  forward(to: Pick<SubjectEntry, "result">, subject: string, reply: string, extraHeader: string, buffer: Uint8Array, headerStart: number, bodyStart: number, end: number): number {
     if (!hasTakers(to)) return 0;
     const stored = bodyStart - headerStart;
     const headerLength = extraHeader === "" ? stored : stored === 0 ? EMPTY_BLOCK_LENGTH + extraHeader.length : stored + extraHeader.length;
@@ -121,9 +123,7 @@ export class InternalLink implements Subscriber {
       at = putByteString("\r\n", target, at);
     }
     at += copy(buffer, bodyStart, end, target, at);
-    // The stored subject was published in this account, so its bytes are most likely still in the cache.
-    const seen = subject === to.subject ? to.bytes : this.account.interest.findSubject(subject).bytes;
-    return this.#end(scratch, to, subject, seen, at);
+    return this.#end(scratch, to.result, subject, at);
   }
 
   /** Lays out `<subject> [reply] <sizes>` CR LF, the wire form that links copy from, and leaves room for the body. */
@@ -154,7 +154,7 @@ export class InternalLink implements Subscriber {
     return scratch;
   }
 
-  #end(scratch: Scratch, entry: SubjectEntry, subject: string, subjectBytes: Buffer, bodyEnd: number): number {
+  #end(scratch: Scratch, result: MatchResult, subject: string, bodyEnd: number): number {
     const { message, buffer } = scratch;
     buffer[bodyEnd] = CR;
     buffer[bodyEnd + 1] = LF;
@@ -162,7 +162,7 @@ export class InternalLink implements Subscriber {
     message.buffer = buffer;
     this.#depth++;
     try {
-      return distribute(entry.result, message, subject, subjectBytes, undefined);
+      return distribute(result, message, subject, headOf(scratch, subject.length), undefined);
     } finally {
       this.#depth--;
     }
@@ -170,20 +170,30 @@ export class InternalLink implements Subscriber {
 
   #take(needed: number): Scratch {
     const depth = this.#depth;
-    if (needed > SCRATCH_BYTES_MAX) return { message: new Message(), buffer: Buffer.allocUnsafe(needed) };
-    const scratch = (this.#scratch[depth] ??= { message: new Message(), buffer: EMPTY });
-    if (scratch.buffer.length < needed) scratch.buffer = Buffer.allocUnsafeSlow(Math.min(SCRATCH_BYTES_MAX, Math.max(4096, needed * 2)));
+    if (needed > SCRATCH_BYTES_MAX) return { message: new Message(), buffer: Buffer.allocUnsafe(needed), heads: [] };
+    const scratch = (this.#scratch[depth] ??= { message: new Message(), buffer: EMPTY, heads: [] });
+    if (scratch.buffer.length < needed) {
+      scratch.buffer = Buffer.allocUnsafeSlow(Math.min(SCRATCH_BYTES_MAX, Math.max(4096, needed * 2)));
+      scratch.heads.length = 0;
+    }
     return scratch;
   }
 }
 
+function headOf(scratch: Scratch, length: number): Buffer {
+  if (length > HEADS_MAX) return scratch.buffer.subarray(0, length);
+  return (scratch.heads[length] ??= scratch.buffer.subarray(0, length));
+}
+
+/** Longer subjects are rare: they get a view of their own each time. */
+const HEADS_MAX = 256;
 const BLANK = 32;
 const CR = 13;
 const LF = 10;
 /** `NATS/1.0` CR LF, and the CR LF that ends a block. */
 const EMPTY_BLOCK_LENGTH = 12;
 
-export function hasTakers(entry: SubjectEntry): boolean {
+export function hasTakers(entry: Pick<SubjectEntry, "result">): boolean {
   return entry.result.plain.length > 0 || entry.result.queues.length > 0;
 }
 
