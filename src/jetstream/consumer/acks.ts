@@ -1,0 +1,146 @@
+/**
+ * What comes back for a delivery: acknowledged, not yet, still at work, never again, next please. Spec: consumers, section 7.3.
+ */
+import type { Message, Subscriber } from "../../routing/index.ts";
+import { parseDuration } from "../../util/duration.ts";
+import { fromByteString } from "../../util/bytes.ts";
+import type { Address } from "./ack-subject.ts";
+import type { Consumer } from "./consumer.ts";
+
+const PLUS = 43;
+const ACK = "+ACK";
+const OK = "+OK";
+const NEXT = "+NXT";
+const NAK = "-NAK";
+const PROGRESS = "+WPI";
+const TERMINATE = "+TERM";
+
+/** Handles one acknowledgement; `address` says of which delivery. The message is valid during the call only. */
+export function acknowledge(consumer: Consumer, address: Address, message: Message, origin: Subscriber | undefined): void {
+  const reply = message.reply();
+  const { buffer, bodyEnd } = message;
+  const start = message.bodyStart + message.headerLength;
+  consumer.used();
+  // By far the most frequent: nothing, or `+ACK`.
+  const length = bodyEnd - start;
+  const payload = length === 0 ? "" : length === 4 && buffer[start] === PLUS && buffer[start + 1] === 65 && buffer[start + 2] === 67 && buffer[start + 3] === 75 ? ACK : buffer.latin1Slice(start, bodyEnd);
+  const { seq, delivery, deliveries } = address;
+  if (payload === "" || payload === ACK || payload === OK) {
+    if (settle(consumer, seq, delivery, deliveries)) confirm(consumer, reply);
+    return;
+  }
+  if (payload.startsWith(NEXT)) {
+    if (settle(consumer, seq, delivery, deliveries)) consumer.pull?.request(payload.slice(NEXT.length), reply, origin);
+    return;
+  }
+  if (payload.startsWith(NAK)) refuse(consumer, seq, delivery, deliveries, payload.slice(NAK.length).trim());
+  else if (payload === PROGRESS) progress(consumer, seq);
+  else if (payload.startsWith(TERMINATE)) {
+    if (!terminate(consumer, seq, delivery, deliveries, payload.slice(TERMINATE.length).trim())) return;
+  }
+  confirm(consumer, reply);
+}
+
+function confirm(consumer: Consumer, reply: string): void {
+  if (reply !== "") consumer.host.confirm(consumer, reply);
+}
+
+/** False when the message can not have been delivered: then nobody gets an answer. */
+function settle(consumer: Consumer, seq: number, delivery: number, deliveries: number): boolean {
+  if (!isPlausible(consumer, seq)) return false;
+  if (consumer.state.settling === "through") {
+    if (consumer.settleThrough(delivery, seq)) consumer.lastAckedMs = consumer.nowMs;
+    return true;
+  }
+  const sentMs = consumer.state.pending.timeOf(seq);
+  settleOne(consumer, seq);
+  if (sentMs > 0 && consumer.samplePercent > 0) sample(consumer, seq, delivery, deliveries, consumer.nowMs - sentMs);
+  return true;
+}
+
+function isPlausible(consumer: Consumer, seq: number): boolean {
+  return seq > 0 && seq <= consumer.host.stream.store.state.lastSeq && seq < consumer.state.next;
+}
+
+/** The message is done with; also when only its count is left, after too many deliveries. */
+function settleOne(consumer: Consumer, seq: number): void {
+  consumer.lastAckedMs = consumer.nowMs;
+  const isKnown = consumer.state.pending.has(seq) || consumer.state.redelivered.has(seq);
+  if (!isKnown) return;
+  consumer.settle(seq);
+  consumer.host.settled(seq);
+}
+
+function sample(consumer: Consumer, seq: number, delivery: number, deliveries: number, sinceMs: number): void {
+  const { samplePercent, context, streamName: stream, name } = consumer;
+  if (samplePercent < 100 && context.random.integer(100) >= samplePercent) return;
+  consumer.host.stream.account.advise(`METRIC.CONSUMER.ACK.${stream}.${name}`, "consumer_ack", {
+    stream,
+    consumer: name,
+    consumer_seq: delivery,
+    stream_seq: seq,
+    ack_time: Math.round(sinceMs * 1e6),
+    deliveries,
+  });
+}
+
+function refuse(consumer: Consumer, seq: number, delivery: number, deliveries: number, delay: string): void {
+  const { state, streamName: stream, name, queue } = consumer;
+  if (delivery <= state.floor.delivery || delivery > state.delivered.delivery + 1 || !state.pending.has(seq)) return;
+  consumer.advise("MSG_NAKED", "nak", { stream, consumer: name, consumer_seq: delivery, stream_seq: seq, deliveries });
+  const delayMs = readDelay(delay);
+  if (delayMs === undefined) {
+    queue.push(seq);
+    consumer.wake();
+    return;
+  }
+  queue.remove(seq);
+  const ackWaitMs = (consumer.config.ack_wait ?? 0) / 1e6;
+  const atMs = consumer.nowMs - ackWaitMs + delayMs;
+  touch(consumer, seq, atMs);
+  consumer.checkBy(atMs + consumer.waitMs(seq));
+}
+
+/** Milliseconds; undefined when there is no delay, or none that can be read. */
+function readDelay(text: string): number | undefined {
+  if (text === "") return undefined;
+  if (text.startsWith("{")) {
+    try {
+      const { delay } = JSON.parse(Buffer.from(text, "latin1").toString("utf8")) as { readonly delay?: unknown };
+      return typeof delay === "number" && Number.isInteger(delay) ? delay / 1e6 : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+  const duration = parseDuration(fromByteString(text));
+  return duration.ok ? Number(duration.ns) / 1e6 : undefined;
+}
+
+function progress(consumer: Consumer, seq: number): void {
+  if (!consumer.state.pending.has(seq)) return;
+  const nowMs = consumer.nowMs;
+  touch(consumer, seq, nowMs);
+  consumer.lastDeliveredMs = nowMs;
+}
+
+function touch(consumer: Consumer, seq: number, atMs: number): void {
+  consumer.state.pending.touch(seq, atMs);
+  consumer.journal?.addTouched(seq, atMs);
+  consumer.host.changed(consumer);
+}
+
+function terminate(consumer: Consumer, seq: number, delivery: number, deliveries: number, reason: string): boolean {
+  if (!isPlausible(consumer, seq)) return false;
+  if (consumer.state.settling === "through") consumer.settleThrough(delivery, seq);
+  else settleOne(consumer, seq);
+  const { streamName: stream, name } = consumer;
+  consumer.advise("MSG_TERMINATED", "terminated", {
+    stream,
+    consumer: name,
+    consumer_seq: delivery,
+    stream_seq: seq,
+    deliveries,
+    ...(reason === "" ? {} : { reason: fromByteString(reason) }),
+  });
+  return true;
+}

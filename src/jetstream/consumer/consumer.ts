@@ -1,0 +1,562 @@
+/**
+ * One consumer: what is delivered next, to whom, and what comes back. The pieces have their own files: what is remembered (`state.ts`), how messages leave
+ * (`push.ts`, `pull.ts`), acknowledgements (`acks.ts`), idleness (`lifetime.ts`), pauses (`pause.ts`). This is where they meet.
+ *
+ * A message is first looked at, then offered, and only when somebody took it does the state move: so nothing has to be taken back. Nothing is delivered that
+ * is not committed. `numPending` is exact at every moment, and zero means that there is no need to look into the store.
+ */
+import { toByteString } from "../../util/bytes.ts";
+import type { InternalLink } from "../../links/internal/index.ts";
+import type { JetStreamContext } from "../context.ts";
+import type { PurgeNotice } from "../seams.ts";
+import { StoredMessage } from "../store/index.ts";
+import { isSubsetOf, subjectMatches } from "../../routing/index.ts";
+import type { ConsumerConfig } from "../wire.ts";
+import { AckSubjects } from "./ack-subject.ts";
+import { Alarm } from "./alarm.ts";
+import { filtersOf, isPersistent } from "./effective.ts";
+import { type ConsumerHost, Outcome, type OutletOwner, type StopReason } from "./host.ts";
+import { Journal } from "./journal.ts";
+import { Lifetime } from "./lifetime.ts";
+import { Pause } from "./pause.ts";
+import { PullOutlet } from "./pull.ts";
+import { PushOutlet } from "./push.ts";
+import { RedeliveryQueue } from "./redeliveries.ts";
+import { ReplayPace } from "./replay.ts";
+import type { ConsumerState } from "./state.ts";
+import { samplingPercent } from "./validate.ts";
+
+/** No message at all, or none that is committed. */
+const NOTHING = 0;
+const UNCOMMITTED = -1;
+/** Messages between two looks at the clock. */
+const CLOCK_EVERY = 32;
+/** Timers for redelivery ring a little late, so that messages of one moment go together. */
+const CHECK_SLACK_MS = 1;
+
+/** The message on offer; all consumers share it, since one delivers at a time. */
+const view = new StoredMessage();
+const offer = { message: view, ack: "", header: "", bodyEnd: 0 };
+
+/** Why a pending message was settled without its client. */
+export const GONE = "Unacknowledged message was deleted";
+
+export class Consumer implements OutletOwner {
+  readonly queue = new RedeliveryQueue();
+  readonly acks: AckSubjects;
+  readonly lifetime: Lifetime;
+  readonly pause: Pause;
+  /** Undefined when nothing of this consumer is kept. */
+  readonly journal: Journal | undefined;
+  readonly push: PushOutlet | undefined;
+  readonly pull: PullOutlet | undefined;
+  /** Byte strings; none: everything. */
+  filters: readonly string[];
+  numPending = 0;
+  /** Milliseconds since the Unix epoch; 0: never since the start. */
+  lastDeliveredMs = 0;
+  lastAckedMs = 0;
+  samplePercent: number;
+  /** It would deliver if there were anything: new messages wake it. */
+  isHungry = false;
+  isClosed = false;
+  // The registry's marks.
+  /** In the queue of those to run. */
+  isWoken = false;
+  isAwaitingCommit = false;
+  isDirty = false;
+  /** The last walk over matching consumers that came by. */
+  walk = 0;
+  /** Number in the log. */
+  logId = 0;
+  /** Messages that were delivered under other filters may be pending. */
+  hasStrays = false;
+  #frozen: readonly number[] | undefined;
+  #frozenAt = 0;
+  /** Last sequence of the stream when the frozen list was made: deliveries go on behind it. */
+  readonly #frozenEnd: number;
+  readonly #replay: ReplayPace | undefined;
+  readonly #check: Alarm;
+  readonly #outlet: PushOutlet | PullOutlet;
+
+  constructor(
+    readonly host: ConsumerHost,
+    readonly name: string,
+    public config: ConsumerConfig,
+    readonly createdNs: bigint,
+    readonly state: ConsumerState,
+    /** Sequences to deliver first (see `Start`). */
+    frozen?: readonly number[],
+  ) {
+    const { stream } = host;
+    const { context } = this;
+    this.#frozen = frozen;
+    this.#frozenEnd = frozen === undefined ? 0 : stream.store.state.lastSeq;
+    this.filters = filtersOf(config).map(toByteString);
+    this.samplePercent = samplingPercent(config.sample_freq);
+    this.acks = new AckSubjects(stream.account, stream.name, name);
+    this.journal = isPersistent(stream, config) ? new Journal() : undefined;
+    this.pause = new Pause(this);
+    this.#check = new Alarm(context.clock, () => this.checkPending());
+    this.#replay = config.replay_policy === "original" ? new ReplayPace(context.clock, stream.store.state.lastSeq, () => this.wake()) : undefined;
+    const isPush = config.deliver_subject !== undefined;
+    this.push = isPush ? new PushOutlet(this, { flowPrefix: this.acks.flowPrefix, burstBytes: this.#burstBytes() }) : undefined;
+    this.pull = isPush ? undefined : new PullOutlet(this);
+    const outlet = this.push ?? this.pull;
+    if (outlet === undefined) throw new Error("a consumer pushes or is pulled");
+    this.#outlet = outlet;
+    this.lifetime = new Lifetime(this);
+  }
+
+  /** Counts what waits, and begins. `checkAfterMs`: when messages that were pending before a restart are looked at first. */
+  start(checkAfterMs?: number): void {
+    this.recount();
+    this.pause.start();
+    this.push?.checkInterest();
+    this.lifetime.start(this.push?.isActive ?? false);
+    if (checkAfterMs !== undefined && this.state.pending.size > 0 && this.redeliversByTime) this.#check.set(this.nowMs + checkAfterMs);
+    this.wake();
+  }
+
+  get context(): JetStreamContext {
+    return this.host.stream.account.context;
+  }
+
+  get link(): InternalLink {
+    return this.host.stream.account.link;
+  }
+
+  get streamName(): string {
+    return this.host.stream.name;
+  }
+
+  get nowMs(): number {
+    return this.context.clock.nowMs();
+  }
+
+  get numAckPending(): number {
+    return this.state.pending.size;
+  }
+
+  get numRedeliveries(): number {
+    return this.queue.size;
+  }
+
+  get lastDelivery(): number {
+    return this.state.delivered.delivery;
+  }
+
+  get lastPassed(): number {
+    return this.state.next - 1;
+  }
+
+  get isPaused(): boolean {
+    return this.pause.isPaused;
+  }
+
+  /** Byte string; empty for a pull consumer. */
+  get deliverSubject(): string {
+    return toByteString(this.config.deliver_subject ?? "");
+  }
+
+  /** Whether pending messages come again when they are not acknowledged in time. */
+  get redeliversByTime(): boolean {
+    return this.config.ack_policy === "explicit" || this.config.ack_policy === "all";
+  }
+
+  wake(): void {
+    this.host.wake(this);
+  }
+
+  answer(reply: string, text: string): void {
+    this.host.answer(reply, text);
+  }
+
+  used(): void {
+    this.lifetime.used();
+  }
+
+  interestChanged(active: boolean): void {
+    this.lifetime.interestChanged(active);
+    if (active) this.wake();
+  }
+
+  advise(kind: string, type: string, fields: Readonly<Record<string, unknown>>): void {
+    this.host.stream.account.advise(`ADVISORY.CONSUMER.${kind}.${this.streamName}.${this.name}`, type, fields);
+  }
+
+  // Delivery
+
+  /** Delivers up to `quantum` messages, until `untilMs` (monotonic). Whether there is more to do at once. */
+  run(quantum: number, untilMs: number): boolean {
+    this.isHungry = false;
+    if (this.isClosed) return false;
+    let nowMs = this.nowMs;
+    for (let n = 1; n <= quantum; n++) {
+      if (this.isPaused) {
+        this.#outlet.drained();
+        return false;
+      }
+      if (!this.#outlet.isReady) return false;
+      const seq = this.#look(nowMs);
+      if (seq <= NOTHING) return this.#rest(seq);
+      const isRepeated = this.state.pending.has(seq);
+      if (!isRepeated && this.#replay?.mayDeliver(view, nowMs) === false) return false;
+      if (!this.#deliver(seq, isRepeated, nowMs)) {
+        // Requests that nobody is eligible for wait for other figures, which come with more messages.
+        this.isHungry = this.pull !== undefined && this.#outlet.isReady;
+        return false;
+      }
+      if (n % CLOCK_EVERY === 0) {
+        nowMs = this.nowMs;
+        if (this.context.clock.monotonicMs() > untilMs) return true;
+      }
+    }
+    return true;
+  }
+
+  /** Nothing to deliver now: who wants no waiting is told, and new messages wake the consumer. */
+  #rest(found: number): boolean {
+    if (found === UNCOMMITTED) this.host.wakeOnCommit(this);
+    else if (!this.#isStalled) this.#outlet.drained();
+    this.isHungry = true;
+    return false;
+  }
+
+  get #isStalled(): boolean {
+    const max = this.config.max_ack_pending ?? 0;
+    return max > 0 && this.state.settling !== "none" && this.state.pending.size >= max;
+  }
+
+  /** The next message to deliver, in `view`. */
+  #look(nowMs: number): number {
+    const { queue, state } = this;
+    for (let seq = queue.peek(); seq !== 0; seq = queue.peek()) {
+      if (!state.pending.has(seq)) queue.remove(seq);
+      else if (this.#isExhausted(seq)) this.exhaust(seq);
+      else if (this.host.stream.store.load(seq, view)) return seq;
+      else this.settleGone(seq, nowMs);
+    }
+    if (this.#isStalled) return NOTHING;
+    return this.#frozen === undefined ? this.#lookAhead() : this.#lookFrozen(this.#frozen);
+  }
+
+  #lookAhead(): number {
+    const { state } = this;
+    const { store } = this.host.stream;
+    const committed = store.committedSeq;
+    if (this.numPending <= 0) {
+      if (state.next <= committed) state.next = committed + 1;
+      return NOTHING;
+    }
+    const seq = store.next(this.filters, state.next, view);
+    if (seq === 0) {
+      // Records that cannot be read any more were counted.
+      this.numPending = 0;
+      return NOTHING;
+    }
+    return seq > committed ? UNCOMMITTED : seq;
+  }
+
+  #lookFrozen(frozen: readonly number[]): number {
+    const { store } = this.host.stream;
+    for (; this.#frozenAt < frozen.length; this.#frozenAt++) {
+      const seq = frozen[this.#frozenAt];
+      if (seq < this.state.next || !store.load(seq, view)) continue;
+      return seq > store.committedSeq ? UNCOMMITTED : seq;
+    }
+    this.#frozen = undefined;
+    this.state.next = Math.max(this.state.next, this.#frozenEnd + 1);
+    return this.#lookAhead();
+  }
+
+  /** False when nobody takes it. */
+  #deliver(seq: number, isRepeated: boolean, nowMs: number): boolean {
+    const { state } = this;
+    const count = isRepeated ? state.deliveriesOf(seq) + 1 : 1;
+    const ack = this.acks.of(view, count, state.delivered.delivery + 1, isRepeated ? this.numPending : Math.max(0, this.numPending - 1));
+    const { headers_only: withoutPayload } = this.config;
+    const header = withoutPayload === true ? `Nats-Msg-Size: ${view.end - view.bodyStart}\r\n` : "";
+    const { subject } = view;
+    offer.ack = ack;
+    offer.header = header;
+    offer.bodyEnd = withoutPayload === true ? view.bodyStart : view.end;
+    if (this.#outlet.offer(offer, nowMs) === Outcome.Blocked) return false;
+    this.lastDeliveredMs = nowMs;
+    this.lifetime.used();
+    if (isRepeated) this.#delivered(seq, nowMs);
+    else this.#deliveredFirst(seq, subject, nowMs);
+    if (this.config.ack_policy === "flow_control" && this.#isStalled) this.push?.ask();
+    return true;
+  }
+
+  #deliveredFirst(seq: number, subject: string, nowMs: number): void {
+    const { state } = this;
+    state.deliver(seq, nowMs);
+    this.numPending--;
+    if (this.#frozen !== undefined) this.#frozenAt++;
+    this.#replay?.delivered(view);
+    if (state.settling === "none") {
+      if (this.journal !== undefined) this.journal.isDirty = true;
+      this.host.changed(this);
+      this.host.settled(seq, subject);
+      return;
+    }
+    this.journal?.addDelivered(seq, state.delivered.delivery);
+    this.host.changed(this);
+    if (this.redeliversByTime) this.#check.setBy(nowMs + this.waitMs(seq) + CHECK_SLACK_MS);
+  }
+
+  #delivered(seq: number, nowMs: number): void {
+    this.queue.remove(seq);
+    this.state.redeliver(seq, nowMs);
+    this.journal?.addRedelivered(seq, this.state.redelivered.get(seq) ?? 0);
+    this.host.changed(this);
+    if (this.redeliversByTime) this.#check.setBy(nowMs + this.waitMs(seq) + CHECK_SLACK_MS);
+  }
+
+  // Redelivery
+
+  /** How long the last delivery of a message may go unacknowledged, milliseconds. */
+  waitMs(seq: number): number {
+    const { backoff } = this.config;
+    if (backoff === undefined || backoff.length === 0) return (this.config.ack_wait ?? 0) / 1e6;
+    return backoff[Math.min(this.state.deliveriesOf(seq) - 1, backoff.length - 1)] / 1e6;
+  }
+
+  #isExhausted(seq: number): boolean {
+    const max = this.config.max_deliver ?? -1;
+    return max > 0 && this.state.deliveriesOf(seq) >= max;
+  }
+
+  /** Queues what is due, in the order of sequences. */
+  checkPending(): void {
+    if (!this.redeliversByTime || this.isClosed) return;
+    const nowMs = this.nowMs;
+    const { pending } = this.state;
+    let nextMs = Number.POSITIVE_INFINITY;
+    let due = false;
+    for (let slot = pending.head, after = slot; slot >= 0; slot = after) {
+      after = pending.after(slot);
+      const seq = pending.seqAt(slot);
+      if (this.queue.has(seq)) continue;
+      const dueMs = pending.timeAt(slot) + this.waitMs(seq);
+      if (dueMs > nowMs) nextMs = Math.min(nextMs, dueMs);
+      else if (this.config.max_deliver === 1) this.exhaust(seq);
+      else {
+        this.queue.push(seq);
+        due = true;
+      }
+    }
+    this.#check.set(nextMs + CHECK_SLACK_MS);
+    if (due) this.wake();
+  }
+
+  /** Pending messages are looked at `atMs` at the latest. */
+  checkBy(atMs: number): void {
+    if (this.redeliversByTime) this.#check.setBy(atMs + CHECK_SLACK_MS);
+  }
+
+  /** A message has used up its deliveries. */
+  exhaust(seq: number): void {
+    const deliveries = this.config.max_deliver ?? 0;
+    this.queue.remove(seq);
+    this.state.exhaust(seq);
+    this.journal?.addExhausted(seq);
+    this.lastDeliveredMs = this.nowMs;
+    this.host.changed(this);
+    this.advise("MAX_DELIVERIES", "max_deliver", { stream: this.streamName, consumer: this.name, stream_seq: seq, deliveries });
+    this.wake();
+  }
+
+  // Settling
+
+  /** Settles a pending message; false when it was not pending. */
+  settle(seq: number): boolean {
+    this.queue.remove(seq);
+    const hadCount = this.state.redelivered.has(seq);
+    const stalled = this.#isStalled;
+    const wasPending = this.state.settle(seq);
+    if (!wasPending && !hadCount) return false;
+    this.journal?.addSettled(seq);
+    this.host.changed(this);
+    if (stalled) this.wake();
+    return wasPending;
+  }
+
+  /** Settles everything up to a message; false when that was done before. */
+  settleThrough(delivery: number, seq: number): boolean {
+    const previous = this.state.floor.seq;
+    const stalled = this.#isStalled;
+    const done = this.state.settleThrough(delivery, seq, (settled) => void this.queue.remove(settled));
+    if (!done) return false;
+    if (this.journal !== undefined) this.journal.isDirty = true;
+    this.host.changed(this);
+    this.host.settledRange(previous + 1, seq);
+    if (stalled) this.wake();
+    return true;
+  }
+
+  /** The client says, by flow control, that it has everything up to `seq`. `delivery` may be 0. */
+  acknowledgeThrough(delivery: number, seq: number): void {
+    if (seq >= this.state.next) return;
+    const known = delivery > 0 ? delivery : this.state.pending.deliveryOf(seq);
+    if (this.settleThrough(known > 0 ? known : this.state.delivered.delivery, seq)) this.lastAckedMs = this.nowMs;
+  }
+
+  /** A pending message that left the stream: nobody can acknowledge it any more. */
+  settleGone(seq: number, nowMs: number, reason = GONE): void {
+    const delivery = this.state.pending.deliveryOf(seq);
+    const deliveries = this.state.deliveriesOf(seq);
+    this.lastAckedMs = nowMs;
+    this.settle(seq);
+    const { streamName: stream, name: consumer } = this;
+    this.advise("MSG_TERMINATED", "terminated", { stream, consumer, consumer_seq: delivery, stream_seq: seq, deliveries, reason });
+  }
+
+  // What happens to the stream
+
+  matches(subject: string): boolean {
+    if (this.filters.length === 0) return true;
+    for (const filter of this.filters) if (subjectMatches(subject, filter)) return true;
+    return false;
+  }
+
+  /** A matching message was appended. */
+  stored(seq: number): void {
+    if (seq < this.state.next) return;
+    // Nothing waited before, so what lies between does not match.
+    if (this.numPending === 0 && this.#frozen === undefined && this.filters.length > 0) this.state.next = seq;
+    this.numPending++;
+    if (this.isHungry) this.host.wakeOnCommit(this);
+  }
+
+  /** A matching message left. */
+  removed(seq: number): void {
+    const { state } = this;
+    if (state.pending.has(seq)) {
+      this.settleGone(seq, this.nowMs);
+      return;
+    }
+    if (state.redelivered.has(seq)) {
+      state.redelivered.delete(seq);
+      this.journal?.addSettled(seq);
+      this.host.changed(this);
+    }
+    if (seq >= state.next && this.#counts(seq)) this.numPending = Math.max(0, this.numPending - 1);
+  }
+
+  /** Whether a message at or after `next` is among those that wait. */
+  #counts(seq: number): boolean {
+    const frozen = this.#frozen;
+    if (frozen === undefined || seq > this.#frozenEnd) return true;
+    let low = this.#frozenAt;
+    let high = frozen.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (frozen[middle] < seq) low = middle + 1;
+      else high = middle;
+    }
+    return frozen[low] === seq;
+  }
+
+  purged({ below, filter }: PurgeNotice): void {
+    const { state } = this;
+    const { store } = this.host.stream;
+    if (filter === undefined || (this.filters.length > 0 && this.filters.every((own) => isSubsetOf(own, filter)))) {
+      const first = filter === undefined ? Math.max(store.state.firstSeq, below) : (store.next([filter], 1, undefined) || store.state.lastSeq + 1);
+      state.purgeBelow(first);
+    } else {
+      state.next = Math.max(state.next, store.state.firstSeq);
+      state.dropPending((seq) => !store.load(seq, view));
+    }
+    for (const seq of this.queue.values()) if (!state.pending.has(seq)) this.queue.remove(seq);
+    this.recount();
+    this.rewritten();
+    this.wake();
+  }
+
+  /** The stream begins far behind the floor: what is below is settled. */
+  liftFloor(first: number): void {
+    const { state } = this;
+    for (let lowest = state.pending.firstSeq; lowest !== 0 && lowest < first; lowest = state.pending.firstSeq) {
+      this.settleGone(lowest, this.nowMs, "Message deleted by stream limits");
+    }
+    if (state.floor.seq >= first - 1) return;
+    state.purgeBelow(first);
+    this.rewritten();
+  }
+
+  /** Counts anew what waits for its first delivery. */
+  recount(): void {
+    const { store } = this.host.stream;
+    const frozen = this.#frozen;
+    if (frozen === undefined) this.numPending = store.countPending(this.filters, this.state.next, false);
+    else {
+      const listed = frozen.filter((seq, place) => place >= this.#frozenAt && seq >= this.state.next && store.load(seq, view)).length;
+      this.numPending = listed + store.countPending(this.filters, Math.max(this.state.next, this.#frozenEnd + 1), false);
+    }
+  }
+
+  /** The state changed by more than events tell. */
+  rewritten(): void {
+    this.journal?.rewrite();
+    this.host.changed(this);
+  }
+
+  // Life
+
+  /** Takes up another configuration, which was checked. */
+  update(config: ConsumerConfig, filtersChanged: boolean): void {
+    const previous = this.config;
+    this.config = config;
+    this.samplePercent = samplingPercent(config.sample_freq);
+    if (filtersChanged) {
+      this.filters = filtersOf(config).map(toByteString);
+      this.#frozen = undefined;
+      if (this.state.pending.size > 0 || this.state.redelivered.size > 0) this.hasStrays = true;
+      this.recount();
+    }
+    this.#outlet.configChanged(config);
+    if (previous.deliver_subject !== config.deliver_subject) this.#requeueAll();
+    if (previous.ack_wait !== config.ack_wait || JSON.stringify(previous.backoff) !== JSON.stringify(config.backoff)) this.checkBy(this.nowMs);
+    if (previous.inactive_threshold !== config.inactive_threshold) this.lifetime.start(this.push?.isActive ?? false);
+    this.wake();
+  }
+
+  #requeueAll(): void {
+    const { pending } = this.state;
+    for (let slot = pending.head; slot >= 0; slot = pending.after(slot)) this.queue.push(pending.seqAt(slot));
+  }
+
+  /** Starts anew at `next`. */
+  reset(next: number): void {
+    this.state.restart(next);
+    this.queue.clear();
+    this.#frozen = undefined;
+    this.lastAckedMs = this.lastDeliveredMs = 0;
+    this.hasStrays = false;
+    this.recount();
+    this.#check.cancel();
+    this.#outlet.restarted();
+    this.rewritten();
+    this.wake();
+  }
+
+  stop(reason: StopReason): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    this.#check.cancel();
+    this.#replay?.stop();
+    this.pause.stop();
+    this.lifetime.stop();
+    this.#outlet.stop(reason);
+  }
+
+  #burstBytes(): number {
+    const { stream } = this.host;
+    if (stream.config.max_msg_size > 0) return stream.config.max_msg_size;
+    const { maxPayload } = this.link.account.limits;
+    return maxPayload > 0 ? maxPayload : this.context.settings.maxPayload;
+  }
+}
