@@ -227,7 +227,12 @@ class Execution {
     const headers = this.#bytes(block ?? '', peer).trimEnd().replaceAll('\n', '\r\n');
     const inbox = peer.publish(subject, headers, payload, wantsAnswer);
     if (!wantsAnswer) return;
-    const line = await peer.readLine(REQUEST_PATIENCE_MS);
+    let line = await peer.readLine(REQUEST_PATIENCE_MS);
+    if (line === 'PING') {
+      // The server looks after a connection that was idle for a while.
+      peer.send('PONG\r\n');
+      line = await peer.readLine(REQUEST_PATIENCE_MS);
+    }
     if (!line.startsWith(`MSG ${inbox} `) && !line.startsWith(`HMSG ${inbox} `)) throw new Error(`expected an answer, got "${line}"`);
   }
 

@@ -59,5 +59,7 @@ function remove(request: ApiRequest): ApiAnswer {
   if (stream.config.deny_delete) throw apiError(10057, { err: "message delete not permitted" });
   stream.settle();
   if (stream.removeMessage(seq, !keepsBytes) !== undefined) return { body: { success: true } };
-  throw apiError(10057, { err: seq > stream.lastSeq ? "stream store EOF" : "no message found" });
+  if (seq > stream.lastSeq) throw apiError(10057, { err: "stream store EOF" });
+  if (seq < stream.store.state.firstSeq) throw apiError(10057, { err: "no message found" });
+  throw apiError(10043, { seq });
 }

@@ -17,7 +17,7 @@ export const streamRoutes: readonly Route[] = [
   { pattern: "STREAM.CREATE.*", type: "stream_create_response", handle: create },
   { pattern: "STREAM.UPDATE.*", type: "stream_update_response", handle: update },
   { pattern: "STREAM.DELETE.*", type: "stream_delete_response", handle: remove },
-  { pattern: "STREAM.PURGE.*", type: "stream_purge_response", handle: purge },
+  { pattern: "STREAM.PURGE.*", type: "stream_purge_response", onError: { purged: 0 }, handle: purge },
   { pattern: "STREAM.INFO.*", type: "stream_info_response", informs: true, onError: { ...NO_PAGES }, handle: info },
   { pattern: "STREAM.NAMES", type: "stream_names_response", informs: true, onError: { total: 0, offset: 0, limit: 0, streams: null }, handle: names },
   { pattern: "STREAM.LIST", type: "stream_list_response", informs: true, onError: { total: 0, offset: 0, limit: 0, streams: null }, handle: list },

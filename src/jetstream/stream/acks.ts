@@ -80,9 +80,8 @@ export class PublishAcks {
   }
 
   /** The acknowledgement of a batch. */
-  batchText(seq: number, batch: string, count: number, value?: string): string {
-    const val = value === undefined ? "" : `,"val":"${value}"`;
-    return `${this.#prefix}${seq}${val},"batch":${JSON.stringify(batch)},"count":${count}}`;
+  batchText(seq: number, batch: string, count: number): string {
+    return `${this.#prefix}${seq},"batch":${toByteString(encodeJson(batch))},"count":${count}}`;
   }
 
   /** Sends what waits for nothing beyond `committed`. */

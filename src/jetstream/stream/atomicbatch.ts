@@ -54,8 +54,8 @@ export class AtomicBatches {
     const id = headers.get(H.BatchId) ?? "";
     if (id === "" || id.length > ID_MAX_BYTES) return errorBody(10179);
     const sequenceText = headers.get(H.BatchSequence) ?? "";
-    if (sequenceText === "") return errorBody(10175);
-    const sequence = /^\d+$/.test(sequenceText) ? Number(sequenceText) : 0;
+    if (!/^\d+$/.test(sequenceText)) return errorBody(10175);
+    const sequence = Number(sequenceText);
     const commit = headers.get(H.BatchCommit);
     const batch = this.#batches.get(id) ?? this.#begin(id, sequence);
     if (!("staged" in batch)) return batch;
@@ -78,7 +78,10 @@ export class AtomicBatches {
     const { maxMessages, timeoutMs } = settings.limits.batch;
     const isLevelTooHigh = !meetsLevel(headers.get(H.RequiredApiLevel));
     if (isLevelTooHigh) return this.#abandon(batch, "unsupported", errorBody(10185));
-    if (commit !== undefined && commit !== "" && commit !== "1" && commit !== "eob") return this.#abandon(batch, "unsupported", errorBody(10200));
+    if (commit !== undefined && commit !== "" && commit !== "1" && commit !== "eob") {
+      this.#forget(batch);
+      return errorBody(10200);
+    }
     if (sequence !== batch.staged.length + 1 || (commit === "eob" && sequence === 1)) return this.#abandon(batch, "incomplete", errorBody(10176));
     const ends = commit === "1" || commit === "eob";
     const isTooLarge = commit === "eob" ? false : sequence > maxMessages || this.#stagedBytes + input.end - input.headerStart > settings.maxBufferedBytes;
@@ -119,7 +122,7 @@ export class AtomicBatches {
     }
     let seq = 0;
     for (const [i, input] of batch.staged.entries()) seq = stream.ingest.place(input, judgements[i], i + 1 < batch.staged.length ? Mark.MoreOfBatch : 0);
-    if (reply !== "") stream.acks.text(reply, seq, stream.acks.batchText(seq, fromByteString(batch.id), batch.staged.length, judgements[judgements.length - 1].value));
+    if (reply !== "") stream.acks.text(reply, seq, stream.acks.batchText(seq, fromByteString(batch.id), batch.staged.length));
     return undefined;
   }
 

@@ -132,7 +132,8 @@ function planRange(stream: Stream, request: DirectRequest, maxBytes: number): Ba
     pending: store.countPending(filters, first, false),
     upTo: undefined,
     next: (lastSeq, into) => store.next(filters, lastSeq === 0 ? first : lastSeq + 1, into),
-    pendingAfter: (lastSeq) => store.countPending(filters, lastSeq + 1, false),
+    // Without headers nothing counts down, as in the reference.
+    pendingAfter: (lastSeq) => store.countPending(filters, request.noHeaders ? first : lastSeq + 1, false),
   };
 }
 
@@ -147,8 +148,8 @@ function planLast(stream: Stream, request: DirectRequest, maxBytes: number): Bat
   }
   const found = store.lastPerSubject(request.multiLast, upTo, SUBJECTS_MAX);
   if (found === undefined) return "413 Too Many Results";
+  if (found.length === 0) return "404 No Results";
   const sequences = found.filter((seq) => seq >= request.seq);
-  if (sequences.length === 0) return "404 No Results";
   return {
     request,
     batch: request.batch === 0 ? sequences.length : request.batch,

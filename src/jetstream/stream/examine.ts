@@ -39,7 +39,7 @@ function examineFirst(stream: Stream, input: PublishInput, headers: PublishHeade
   if (stream.store.kind === "file" && input.end - input.headerStart + input.subject.length > RECORD_MAX_BYTES) return errorBody(10077, { err: "message too large" });
   if (config.sealed) return errorBody(10109);
   const increment = headers.get(H.Incr);
-  if (increment !== undefined) {
+  if (increment !== undefined && increment !== "") {
     if (!/^[+-]?\d+$/.test(increment)) return errorBody(10171);
     if (!config.allow_msg_counter) return errorBody(10168);
     if (input.payloadLength > 0) return errorBody(10170);
@@ -110,7 +110,7 @@ function examineRollup(stream: Stream, input: PublishInput, headers: PublishHead
 function examineCounter(stream: Stream, input: PublishInput, headers: PublishHeaders, into: Judgement, batch: BatchEffects | undefined): ApiErrorBody | undefined {
   if (!stream.config.allow_msg_counter) return undefined;
   const increment = headers.get(H.Incr);
-  if (increment === undefined) return errorBody(10169);
+  if (increment === undefined || increment === "") return errorBody(10169);
   const value = addToCounter(stream, input.subject, BigInt(increment), batch);
   if (value === undefined) return errorBody(10172);
   into.value = String(value);

@@ -134,15 +134,17 @@ export class FastBatches {
 
   /** A ping tells of a gap, and gets the latest acknowledgement. */
   #ping(batch: Batch, control: Control, reply: string): undefined {
+    let stored = batch.received;
     if (control.seq > batch.received) {
-      this.#tell(reply, { type: "gap", last_seq: batch.received, seq: control.seq + 1 });
+      this.#tell(reply, { type: "gap", last_seq: batch.received + 1, seq: control.seq + 1 });
       if (!batch.allowsGaps) {
         this.#finish(batch, reply);
         return undefined;
       }
       batch.received = control.seq;
+      stored = control.seq - 1;
     }
-    this.#acknowledge(batch, reply);
+    this.#tell(reply, { type: "ack", seq: stored, msgs: batch.flow });
     return undefined;
   }
 
@@ -150,12 +152,9 @@ export class FastBatches {
   #takeSequence(batch: Batch, control: Control, reply: string): boolean {
     const expected = batch.received + 1;
     if (control.seq === expected) return true;
-    if (control.seq < expected) {
-      this.#finish(batch, reply);
-      return false;
-    }
-    this.#tell(reply, { type: "gap", last_seq: batch.received, seq: control.seq });
-    if (batch.allowsGaps) return true;
+    // Names the message that was expected.
+    this.#tell(reply, { type: "gap", last_seq: expected, seq: control.seq });
+    if (batch.allowsGaps && control.seq > expected) return true;
     this.#finish(batch, reply);
     return false;
   }
@@ -165,6 +164,7 @@ export class FastBatches {
     const judgement = this.#judgement;
     const isFirst = batch.received === 0;
     batch.received = control.seq;
+    if (isFirst && control.operation !== Operation.Commit) this.#tell(reply, { type: "ack", seq: 0, msgs: batch.flow });
     const refusal = examine(stream, input, headers ?? NO_HEADERS, judgement, undefined) ?? stream.ingest.refusalOf(input, judgement);
     if (refusal !== undefined) {
       if (isFirst && !batch.allowsGaps) {
@@ -179,16 +179,15 @@ export class FastBatches {
       }
     } else if (judgement.duplicateOf === 0) batch.storedSeq = stream.ingest.place(input, judgement, 0);
     if (control.operation === Operation.Commit) this.#finish(batch, reply);
-    else if (isFirst || control.seq - batch.acknowledged >= batch.flow) this.#acknowledge(batch, reply);
+    else if (refusal === undefined && control.seq - batch.acknowledged >= batch.flow) this.#acknowledge(batch, reply);
     return undefined;
   }
 
   /** Tells how far it is stored, and how many may follow. */
   #acknowledge(batch: Batch, reply: string): void {
-    const isFirst = batch.acknowledged === 0 && batch.received <= 1;
-    if (!isFirst) this.#adaptFlow(batch);
-    this.#tell(reply, { type: "ack", seq: isFirst ? 0 : batch.received, msgs: batch.flow });
-    batch.acknowledged = isFirst ? 0 : batch.received;
+    this.#adaptFlow(batch);
+    this.#tell(reply, { type: "ack", seq: batch.received, msgs: batch.flow });
+    batch.acknowledged = batch.received;
   }
 
   /** Toward an equal share for every batch, by doubling or halving. */

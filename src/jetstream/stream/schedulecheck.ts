@@ -55,8 +55,8 @@ function examineEnd(stream: Stream, input: PublishInput, headers: PublishHeaders
   const next = headers.get(H.ScheduleNext);
   const scheduler = headers.get(H.Scheduler);
   if (next === undefined && scheduler === undefined) return undefined;
-  if (!stream.config.allow_msg_schedules) return errorBody(10188);
   if (next !== "purge" || scheduler === undefined || !isValidLiteralSubject(scheduler) || scheduler === input.subject) return errorBody(10212);
+  if (!stream.config.allow_msg_schedules) return errorBody(10188);
   const last = stream.store.subjectState(scheduler)?.last;
   if (last === undefined || !stream.store.load(last, view) || (view.marks & Mark.Schedule) === 0) return errorBody(10212);
   into.endsSchedule = scheduler;

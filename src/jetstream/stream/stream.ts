@@ -81,13 +81,14 @@ export class Stream implements AssetStream, ConsumerStream, SourcedStream {
     readonly account: JetStreamAccount,
     public config: StreamConfig,
     readonly createdNs: bigint,
+    staged: StagedStore | undefined = undefined,
   ) {
     this.name = config.name;
     this.nameBytes = toByteString(config.name);
     const { context } = account;
     this.files = openAssetFiles(context, account.name, config.name);
     this.folder = openFolder(account, config.name, this.files);
-    this.store = this.#openStore();
+    this.store = this.#openStore(staged);
     this.lastSeq = this.store.state.lastSeq;
     this.acks = new PublishAcks(account.link, config.name, context.settings.domain);
     this.stamp = new Stamp(context.clock);
@@ -109,23 +110,17 @@ export class Stream implements AssetStream, ConsumerStream, SourcedStream {
 
   // Life
 
-  /** Makes a stream of a normalised configuration. Throws when its files cannot be made. */
-  static create(account: JetStreamAccount, config: StreamConfig, createdNs: bigint): Stream {
-    return Stream.restore(account, config, createdNs, () => {});
-  }
-
-  /** As `create`; `fill` puts messages and consumers in before anything can be published. When it throws, nothing is left of the stream. */
-  static restore(account: JetStreamAccount, config: StreamConfig, createdNs: bigint, fill: (store: MessageStore, consumers: StreamConsumers) => void): Stream {
+  /** Makes a stream of a normalised configuration, with what a restore has put into memory for it. Throws when its files cannot be made, and leaves nothing of it. */
+  static create(account: JetStreamAccount, config: StreamConfig, createdNs: bigint, staged?: StagedStore): Stream {
     openFolder(account, config.name, openAssetFiles(account.context, account.name, config.name)).make();
-    const stream = new Stream(account, config, createdNs);
+    const stream = new Stream(account, config, createdNs, staged);
     try {
       stream.folder.writeConfig(config, createdNs);
-      fill(stream.store, stream.consumers);
     } catch (error) {
       stream.#remove();
       throw error;
     }
-    stream.#recoverState(false);
+    stream.#recoverState(staged !== undefined);
     stream.#open();
     return stream;
   }
@@ -171,12 +166,16 @@ export class Stream implements AssetStream, ConsumerStream, SourcedStream {
     this.touch();
   }
 
-  #openStore(): MessageStore {
+  #openStore(staged: StagedStore | undefined): MessageStore {
     const { account, config, folder, name } = this;
     const events = {
       onCommitted: (seq: number) => this.#onCommitted(seq),
       onFailed: (firstSeq: number, error: Error) => this.#onFailed(firstSeq, error),
     };
+    if (staged !== undefined) {
+      staged.events = events;
+      return staged.store;
+    }
     const firstSeq = config.first_seq ?? 1;
     if (config.storage === "memory") return openMemoryStore({ events, firstSeq });
     const maxBytes = config.max_bytes > 0 ? config.max_bytes : undefined;
