@@ -21,6 +21,7 @@ export class CompiledFilter {
   /** Sequences in `[barrenFrom, barrenTo)` are known to hold nothing that matches: messages are only ever added at the end. */
   barrenFrom = 0;
   barrenTo = 0;
+  barrenEpoch = 0;
   /** The latest verdict on a subject's number, good for one epoch of the table. */
   verdictId = 0;
   verdictEpoch = -1;

@@ -42,6 +42,11 @@ export class LiveState implements StoreState {
     return this.messages === 0 ? 0 : this.lastSeq - this.first + 1 - this.messages;
   }
 
+  loseBytes(bytes: number): void {
+    this.lost ??= { sequences: [], bytes: 0 };
+    this.lost.bytes += bytes;
+  }
+
   lose(seq: number, bytes: number): void {
     this.lost ??= { sequences: [], bytes: 0 };
     this.lost.bytes += bytes;

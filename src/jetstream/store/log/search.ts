@@ -20,6 +20,8 @@ export class Search<S extends Segment> {
   /** Place of the latest hit. */
   segment: S | undefined;
   slot = 0;
+  /** How often messages were taken back: then sequences come again with other subjects. */
+  takenBack = 0;
 
   constructor(
     readonly list: SegmentList<S>,
@@ -85,7 +87,7 @@ export class Search<S extends Segment> {
   }
 
   #nextMatching(filter: CompiledFilter, from: number): number {
-    if (from >= filter.barrenFrom && from < filter.barrenTo) from = filter.barrenTo;
+    if (filter.barrenEpoch === this.takenBack && from >= filter.barrenFrom && from < filter.barrenTo) from = filter.barrenTo;
     const start = from;
     const { segments } = this.list;
     let looked = 0;
@@ -113,8 +115,9 @@ export class Search<S extends Segment> {
   }
 
   #barren(filter: CompiledFilter, from: number, to: number): void {
-    if (from <= filter.barrenTo && from >= filter.barrenFrom) filter.barrenTo = Math.max(filter.barrenTo, to);
+    if (filter.barrenEpoch === this.takenBack && from <= filter.barrenTo && from >= filter.barrenFrom) filter.barrenTo = Math.max(filter.barrenTo, to);
     else {
+      filter.barrenEpoch = this.takenBack;
       filter.barrenFrom = from;
       filter.barrenTo = to;
     }

@@ -40,7 +40,7 @@ export class SegmentIndex {
 
   push(seq: number, id: number, offset: number, size: number, marks: number): void {
     const slot = this.count;
-    if (slot === this.ids.length) this.#grow(slot * 2);
+    if (slot === this.ids.length) this.#grow(Math.max(FIRST_SLOTS, slot * 2));
     if (this.deltas === undefined && seq !== this.base + slot) {
       if (slot === 0) this.base = seq;
       else {

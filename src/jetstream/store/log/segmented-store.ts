@@ -314,6 +314,28 @@ export abstract class SegmentedStore<S extends Segment> implements MessageStore 
     else if (removed === state.first) state.first = this.search.nextAny(removed + 1);
   }
 
+  /** Forgets the messages from `firstSeq` on, as if they had never been appended. Segments keep their places. */
+  protected takeBack(firstSeq: number, seconds: number, nanos: number): void {
+    const { state } = this;
+    const { segments } = this.list;
+    for (let i = segments.length - 1; i >= 0 && segments[i].last >= firstSeq; i--) {
+      const segment = segments[i];
+      const index = this.list.indexOf(segment);
+      while (index.count > 0 && index.seqOf(index.count - 1) >= firstSeq) {
+        const slot = index.count - 1;
+        if (index.ids[slot] !== NO_SUBJECT) this.takeOut(segment, slot, index.seqOf(slot));
+        index.pop();
+      }
+      segment.last = Math.max(firstSeq, segment.first) - 1;
+    }
+    state.lastSeq = firstSeq - 1;
+    state.lastSeconds = seconds;
+    state.lastNanos = nanos;
+    if (state.messages === 0) state.first = firstSeq;
+    this.#firstTimeOf = 0;
+    this.search.takenBack++;
+  }
+
   compact(seq: number): { readonly messages: number; readonly bytes: number } {
     const { state } = this;
     const { messages, bytes } = state;

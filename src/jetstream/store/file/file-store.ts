@@ -1,0 +1,875 @@
+/**
+ * Messages in files (see the README of this room). Appending writes into the tail, a window at the end of the active segment; `flush` hands the tail to the
+ * kernel in one write per segment, with a note of what was removed and of where the store begins now. What comes after (syncs, indexes, rewrites, removal of
+ * files) happens beside.
+ */
+import type { NewMessage, StoreEvents, StoreOptions } from "../message-store.ts";
+import { isIntact, KIND_FLOOR, KIND_REMOVED, KIND_SKIP, lengthAt, putMessage, putNote, RECORD_HEADER_BYTES, sealRecord, seqAt } from "../log/record.ts";
+import { SegmentIndex } from "../log/segment-index.ts";
+import { SegmentedStore } from "../log/segmented-store.ts";
+import { ByteWindow } from "../log/window.ts";
+import type { Timer } from "../../../platform/index.ts";
+import { Background } from "./background.ts";
+import { eraseInPlace } from "./erase.ts";
+import { FileSegment } from "./file-segment.ts";
+import { discardFolder } from "./leftovers.ts";
+import { localJob, localNow, toGlobal } from "./local-index.ts";
+import type { LocalIndex } from "./index-file.ts";
+import { fileSize, recoverSegment } from "./recover.ts";
+import { type RewriteHost, rewriteJob } from "./rewrite.ts";
+import { scanSegment } from "./scan.ts";
+import type { StoreFolder } from "./store-folder.ts";
+import { Syncs } from "./syncs.ts";
+import { Windows } from "./windows.ts";
+
+const SEGMENT_BYTES_MAX = 8 * 1024 * 1024;
+const SEGMENT_BYTES_MIN = 64 * 1024;
+const SEGMENT_RECORDS_MAX = 65_536;
+/** From the first sequence of a segment to its last. */
+const SEGMENT_SPAN_MAX = 2 ** 31;
+/** A stream with a limit of bytes is cut into about so many segments, so that what is dropped goes in small portions. */
+const SEGMENTS_PER_LIMIT = 8;
+/** The tail is this large while a store is busy; another one is kept behind it for who reads what was just written. */
+const TAIL_BYTES = 1024 * 1024;
+const TAIL_FIRST_BYTES = 4096;
+/** Indexes of full segments that are kept at hand. */
+const COLD_INDEXES_MAX = 16;
+/** What was not used for so long is let go. */
+const IDLE_MS = 10_000;
+/** An empty active segment of this size makes way for a new one. */
+const ROLL_EMPTY_BYTES = 1024 * 1024;
+/** Sequences in one note. */
+const NOTE_SEQUENCES_MAX = 4096;
+/** A segment with fewer dead bytes is not rewritten. */
+const DEAD_BYTES_MIN = 16 * 1024;
+/** How often a recovery says how far it is. */
+const PROGRESS_MS = 2000;
+
+/** A state of the log that can be gone back to. */
+interface Mark {
+  readonly seq: number;
+  readonly seconds: number;
+  readonly nanos: number;
+  /** Number of the segment that was written last, and how far. */
+  readonly segment: number;
+  readonly end: number;
+  /** Counts since the start. */
+  readonly bytes: number;
+  readonly removals: number;
+}
+
+export class FileStore extends SegmentedStore<FileSegment> implements RewriteHost {
+  readonly kind = "file";
+  committedSeq: number;
+  uncommittedBytes = 0;
+  readonly #segmentBytes: number;
+  #active: FileSegment;
+  #nextId = 1;
+  /** Segments with unwritten bytes, ascending; the active one is always the last. */
+  #unwritten: FileSegment[] = [];
+  /** The tail before the present one. */
+  #previousTail: { readonly segment: FileSegment; readonly window: ByteWindow } | undefined;
+  /** Removed sequences that the log does not tell yet: not written, and not committed. */
+  #removed: number[] = [];
+  #uncommittedRemoved: number[] = [];
+  /** The floor that the log tells, and the segment that tells it. */
+  #notedFloor = 0;
+  #floorSegment = 0;
+  /** As of the last write and of the last commit. */
+  #written: Mark;
+  #committed: Mark;
+  /** Bytes and removals that were ever appended. */
+  #appendedBytes = 0;
+  #removals = 0;
+  readonly windows = new Windows();
+  readonly background: Background;
+  readonly #syncs: Syncs<Mark>;
+  /** Segments with written bytes that are not committed. */
+  readonly #uncommitted = new Set<FileSegment>();
+  #syncTimer: Timer | undefined;
+  #idleTimer: Timer | undefined;
+  #cold: FileSegment[] = [];
+  #isBusy = false;
+  #isClosed = false;
+  /** Segments to remove once the log that makes them superfluous is written. */
+  #doomed: FileSegment[] = [];
+
+  constructor(
+    readonly folder: StoreFolder,
+    private options: StoreOptions,
+    maxBytes: number | undefined,
+    private readonly events: StoreEvents,
+    firstSeq: number,
+  ) {
+    super(firstSeq);
+    this.#segmentBytes = maxBytes === undefined ? SEGMENT_BYTES_MAX : Math.min(SEGMENT_BYTES_MAX, Math.max(SEGMENT_BYTES_MIN, Math.ceil(maxBytes / SEGMENTS_PER_LIMIT)));
+    this.background = new Background(folder.context, folder.title);
+    this.#syncs = new Syncs(folder.context, folder.path, { onSynced: (mark) => this.#onSynced(mark), onSyncFailed: (error) => this.#onSyncFailed(error) });
+    this.#active = this.#recover();
+    this.committedSeq = this.state.lastSeq;
+    this.#written = this.#committed = this.#mark();
+  }
+
+  /** How far the log is. */
+  #mark(): Mark {
+    const { state } = this;
+    return { seq: state.lastSeq, seconds: state.lastSeconds, nanos: state.lastNanos, segment: this.#active.id, end: this.#active.writtenEnd, bytes: this.#appendedBytes, removals: this.#removals };
+  }
+
+  sizeOf(subjectLength: number, headerLength: number, payloadLength: number): number {
+    return fileSize(subjectLength, headerLength, payloadLength);
+  }
+
+  // Recovery
+
+  #recover(): FileSegment {
+    const { folder, state } = this;
+    const { segments } = this.list;
+    const { clock, log } = folder.context;
+    const ids = folder.segments();
+    const startMs = clock.monotonicMs();
+    let saidMs = startMs;
+    const removed: number[] = [];
+    let floor = 0;
+    let coveredTo = 0;
+    let wasTorn: FileSegment | undefined;
+    let lastLocal: LocalIndex | undefined;
+    for (const [done, id] of ids.entries()) {
+      this.#nextId = id + 1;
+      const isLast = done === ids.length - 1;
+      const recovered = recoverSegment(folder, id, isLast);
+      if (recovered === undefined) continue;
+      const { segment, local, lost } = recovered;
+      segment.file.closeHandle();
+      // What a merge left behind: its messages are in the segment before.
+      if (local.first <= coveredTo && local.last <= coveredTo) {
+        folder.removeSegment(id);
+        continue;
+      }
+      if (segment.file.header.rewritten) coveredTo = local.last;
+      for (const seq of lost.sequences) this.state.lose(seq, 0);
+      if (lost.bytes > 0) this.state.loseBytes(lost.bytes);
+      if (wasTorn !== undefined) for (let seq = wasTorn.last + 1; seq < local.first && seq - wasTorn.last <= SEGMENT_RECORDS_MAX; seq++) this.state.lose(seq, 0);
+      wasTorn = segment.isDamaged && local.fileBytes > 0 && lost.sequences.length === 0 ? segment : undefined;
+      if (local.floor > floor) {
+        floor = local.floor;
+        this.#floorSegment = id;
+      }
+      for (const seq of local.removed) removed.push(seq);
+      for (const seq of local.removed) segment.notes.push(seq);
+      this.#fold(segment, local);
+      segments.push(segment);
+      lastLocal = local;
+      if (!segment.isIndexSaved && !isLast && !segment.isDamaged) {
+        folder.writeIndex(segment.file, local);
+        segment.isIndexSaved = true;
+      }
+      if (clock.monotonicMs() - saidMs >= PROGRESS_MS) {
+        saidMs = clock.monotonicMs();
+        const perSecond = Math.round(((done + 1) * 1000) / (saidMs - startMs));
+        log.info(`  Recovering stream '${folder.title}': ${done + 1} of ${ids.length} segments, ${ids.length - done - 1} remaining, ${perSecond}/s`);
+      }
+    }
+    this.#notedFloor = floor;
+    const last = segments.at(-1);
+    if (last === undefined) {
+      state.lastSeq = Math.max(state.lastSeq, floor - 1);
+      state.first = state.lastSeq + 1;
+    } else {
+      // In a new store the first sequence is the configuration's; later it is what the log says.
+      state.lastSeq = Math.max(last.last, floor - 1);
+      state.lastSeconds = last.lastSeconds;
+      state.lastNanos = last.lastNanos;
+      state.first = state.messages === 0 ? state.lastSeq + 1 : (segments.find(({ live }) => live > 0)?.first ?? state.lastSeq + 1);
+      if (state.messages > 0) state.first = this.search.nextAny(1);
+      this.#applyRemovals(floor, removed);
+    }
+    this.#afterRecovery(last, lastLocal);
+    return this.#active;
+  }
+
+  /** Adds a segment's messages to subjects and state. */
+  #fold(segment: FileSegment, local: LocalIndex): void {
+    const { index, subjects } = local;
+    const counts = new Uint32Array(subjects.length + 1);
+    const firsts = new Uint32Array(subjects.length + 1);
+    const lasts = new Uint32Array(subjects.length + 1);
+    let bytes = 0;
+    for (let slot = 0; slot < index.count; slot++) {
+      const number = index.ids[slot];
+      if (number === 0) continue;
+      if (counts[number]++ === 0) firsts[number] = slot;
+      lasts[number] = slot;
+      bytes += index.sizes[slot];
+    }
+    const ids = new Uint32Array(subjects.length + 1);
+    for (let number = 1; number <= subjects.length; number++) {
+      if (counts[number] === 0) continue;
+      ids[number] = this.subjectTable.intern(subjects[number - 1]);
+      this.subjectTable.addMany(ids[number], counts[number], index.seqOf(firsts[number]), index.seqOf(lasts[number]));
+      segment.live += counts[number];
+    }
+    segment.liveBytes = bytes;
+    segment.deadBytes = Math.max(0, segment.end - bytes - segment.live * 10);
+    segment.index = undefined;
+    this.state.messages += segment.live;
+    this.state.bytes += bytes;
+  }
+
+  #applyRemovals(floor: number, removed: readonly number[]): void {
+    const { state } = this;
+    const { segments } = this.list;
+    const takeOut = (segment: FileSegment, slot: number, seq: number): void => {
+      segment.markRemoved(this.list.indexOf(segment).offsets[slot]);
+      segment.deadBytes += this.list.indexOf(segment).sizes[slot];
+      this.takeOut(segment, slot, seq);
+    };
+    for (const segment of segments) {
+      if (segment.first >= floor) break;
+      if (segment.live === 0) continue;
+      const index = this.list.indexOf(segment);
+      for (let slot = index.nextLive(0); slot >= 0 && index.seqOf(slot) < floor; slot = index.nextLive(slot + 1)) takeOut(segment, slot, index.seqOf(slot));
+    }
+    for (const seq of removed) {
+      const segment = segments[this.list.place(seq)];
+      if (seq > segment.last || seq < floor) continue;
+      const slot = this.list.indexOf(segment).slotOf(seq);
+      if (slot >= 0) takeOut(segment, slot, seq);
+      segment.notedIn = Math.min(segment.notedIn, segment.id + 1);
+    }
+    state.first = state.messages === 0 ? state.lastSeq + 1 : this.search.nextAny(1);
+  }
+
+  #afterRecovery(last: FileSegment | undefined, local: LocalIndex | undefined): void {
+    const { current } = this.folder.keys;
+    const goesOn = last !== undefined && !last.file.header.rewritten && last.file.assetKey === current && last.end < this.#segmentBytes && !last.isDamaged && last.slots < SEGMENT_RECORDS_MAX;
+    if (last !== undefined && goesOn && local !== undefined) {
+      this.list.indexOf(last);
+      this.#cold = this.#cold.filter((one) => one !== last);
+      last.isSealed = false;
+      last.isIndexSaved = false;
+      this.folder.removeIndex(last.id);
+      this.#active = last;
+      this.#unwritten = [last];
+    } else this.#start(this.state.lastSeq + 1);
+    for (const segment of [...this.list.segments]) {
+      if (segment === this.#active) continue;
+      if (segment.live === 0) this.drop(segment);
+      else if (segment.file.assetKey !== current) this.#rewrite(segment);
+      else if (!segment.isIndexSaved && !segment.isDamaged) this.#saveLater(segment);
+    }
+    if (this.#doomed.length > 0) this.flushLater();
+  }
+
+  // Appending
+
+  #start(first: number): FileSegment {
+    const { state } = this;
+    const file = this.folder.newFile({ id: this.#nextId++, compressed: false, rewritten: false, first, last: 0, floor: state.first, seconds: state.lastSeconds, nanos: state.lastNanos });
+    const segment = new FileSegment(first, file);
+    segment.lastSeconds = state.lastSeconds;
+    segment.lastNanos = state.lastNanos;
+    this.list.segments.push(segment);
+    this.#unwritten.push(segment);
+    return (this.#active = segment);
+  }
+
+  #roll(first: number): FileSegment {
+    const full = this.#active;
+    full.isSealed = true;
+    full.index?.trim();
+    this.#start(first);
+    if (full.live === 0) this.drop(full);
+    return this.#active;
+  }
+
+  protected segmentFor(recordBytes: number, seq: number): FileSegment {
+    let segment = this.#active;
+    if (segment.end > 0 && (segment.end + recordBytes > this.#segmentBytes || segment.slots >= SEGMENT_RECORDS_MAX || seq - segment.first > SEGMENT_SPAN_MAX)) segment = this.#roll(seq);
+    this.#room(segment, recordBytes);
+    return segment;
+  }
+
+  #room(segment: FileSegment, bytes: number): ByteWindow {
+    let { tail } = segment;
+    if (tail === undefined) {
+      tail = segment.tail = new ByteWindow(Math.max(bytes, TAIL_FIRST_BYTES));
+      tail.start = segment.end;
+    } else if (tail.length + bytes > tail.capacity) tail.reserve(bytes, tail.length < TAIL_BYTES ? TAIL_BYTES : Number.POSITIVE_INFINITY);
+    return tail;
+  }
+
+  protected write(segment: FileSegment, seq: number, message: NewMessage): number {
+    const tail = segment.tail ?? this.#room(segment, 0);
+    const at = tail.length;
+    const length = putMessage(tail, at, seq, message);
+    sealRecord(tail, at);
+    tail.length = at + length;
+    const offset = segment.end;
+    segment.end = offset + length;
+    segment.slots++;
+    this.uncommittedBytes += length;
+    this.#appendedBytes += length;
+    return offset;
+  }
+
+  #putNote(kind: number, seq: number, sequences: readonly number[]): void {
+    const { state } = this;
+    const segment = this.#active;
+    const tail = this.#room(segment, RECORD_HEADER_BYTES + sequences.length * 8);
+    const length = putNote(tail, tail.length, kind, seq, state.lastSeconds, state.lastNanos, sequences);
+    tail.length += length;
+    segment.end += length;
+    this.uncommittedBytes += length;
+    this.#appendedBytes += length;
+  }
+
+  protected onSkipped(): void {
+    const { lastSeq } = this.state;
+    if (lastSeq - this.#active.first > SEGMENT_SPAN_MAX) this.#roll(lastSeq + 1);
+    else this.#putNote(KIND_SKIP, lastSeq, []);
+    this.#active.last = Math.max(this.#active.last, lastSeq);
+    this.#active.lastSeconds = this.state.lastSeconds;
+    this.#active.lastNanos = this.state.lastNanos;
+  }
+
+  // Writing
+
+  flush(): void {
+    if (this.#isClosed) return;
+    const { state, options } = this;
+    this.#noteRemovals();
+    if (options.async) this.#announce(state.lastSeq);
+    if (!this.#writeAll()) return;
+    for (const seq of this.#removed) this.#uncommittedRemoved.push(seq);
+    this.#removals += this.#removed.length;
+    this.#removed = [];
+    this.#written = this.#mark();
+    this.#bury();
+    this.#stayAwake();
+    if (this.#waitsForDevice) this.#syncs.begin(this.#written);
+    else {
+      this.#settleMark(this.#written);
+      if (!options.async) this.#announce(state.lastSeq);
+      this.#armSync();
+    }
+  }
+
+  get #waitsForDevice(): boolean {
+    return this.options.syncIntervalMs === "always" && !this.options.async;
+  }
+
+  /** Puts what the log does not tell yet at the end of the tail. */
+  #noteRemovals(): void {
+    const { state, list } = this;
+    const floor = state.first;
+    if (this.#removed.length > 0) {
+      const telling = this.#removed.filter((seq) => seq >= floor && seq <= state.lastSeq);
+      for (let i = 0; i < telling.length; i += NOTE_SEQUENCES_MAX) this.#putNote(KIND_REMOVED, state.lastSeq, telling.slice(i, i + NOTE_SEQUENCES_MAX));
+      for (const seq of telling) {
+        const segment = list.segments[list.place(seq)];
+        if (segment === this.#active) continue;
+        this.#active.notes.push(seq);
+        this.#active.hasNotes = true;
+        segment.notedIn = Math.min(segment.notedIn, this.#active.id);
+      }
+    }
+    if (floor > this.#notedFloor && !(floor === 1 || (!this.#active.isCreated && floor <= this.#active.file.header.floor))) this.#putNote(KIND_FLOOR, floor, []);
+  }
+
+  /** False when it failed, and everything unwritten was taken back. */
+  #writeAll(): boolean {
+    const floor = this.state.first;
+    try {
+      for (const segment of this.#unwritten) this.#writeTail(segment);
+    } catch (error) {
+      this.#fail(this.#written, error, false);
+      return false;
+    }
+    if (floor > this.#notedFloor) {
+      this.#notedFloor = floor;
+      this.#floorSegment = this.#active.id;
+    }
+    if (this.#unwritten.length > 1) {
+      for (const segment of this.#unwritten) if (segment !== this.#active) this.#settle(segment);
+      this.#unwritten = [this.#active];
+    }
+    const { tail } = this.#active;
+    if (tail !== undefined && tail.length >= TAIL_BYTES) this.#turnTail(this.#active, tail);
+    return true;
+  }
+
+  #writeTail(segment: FileSegment): void {
+    if (!segment.isCreated) {
+      segment.file.create();
+      segment.isCreated = true;
+      this.#syncs.folderChanged();
+      this.#syncs.wrote(segment);
+    }
+    const { tail } = segment;
+    if (tail === undefined || segment.writtenEnd === segment.end) return;
+    segment.file.append(tail, segment.writtenEnd, undefined);
+    segment.writtenEnd = segment.end;
+    this.#syncs.wrote(segment);
+    this.#uncommitted.add(segment);
+  }
+
+  /** A segment is full and written. */
+  #settle(segment: FileSegment): void {
+    const { tail } = segment;
+    if (tail !== undefined) this.#turnTail(segment, tail);
+    segment.tail = undefined;
+    this.#cold.push(segment);
+    this.#saveLater(segment);
+    if (this.options.compression === "s2") this.#rewrite(segment);
+    this.#limitCold();
+  }
+
+  /** Begins a new tail, in the window before the last one if that is of the usual size. */
+  #turnTail(segment: FileSegment, tail: ByteWindow): void {
+    const spare = this.#previousTail?.window;
+    this.#previousTail = { segment, window: tail };
+    const next = spare !== undefined && spare.capacity === TAIL_BYTES ? spare : new ByteWindow(TAIL_BYTES);
+    next.start = this.#active.end;
+    next.length = 0;
+    if (this.#active === segment || this.#active.tail === undefined) this.#active.tail = next;
+  }
+
+  #announce(seq: number): void {
+    this.committedSeq = seq;
+    this.events.onCommitted(seq);
+  }
+
+  /** Everything up to the mark is committed. */
+  #settleMark(mark: Mark): void {
+    for (const segment of this.#uncommitted) {
+      if (segment.id > mark.segment) continue;
+      segment.committedEnd = segment.id < mark.segment ? segment.writtenEnd : mark.end;
+      if (segment.committedEnd === segment.writtenEnd) this.#uncommitted.delete(segment);
+    }
+    this.#uncommittedRemoved.splice(0, mark.removals - this.#committed.removals);
+    this.uncommittedBytes = this.#appendedBytes - mark.bytes;
+    this.#committed = mark;
+  }
+
+  /** Takes back everything from `to` on: what was not written, or, after a failed sync, what was not committed. */
+  #fail(to: Mark, error: unknown, isSync: boolean): void {
+    const { segments } = this.list;
+    const firstSeq = to.seq + 1;
+    this.takeBack(firstSeq, to.seconds, to.nanos);
+    if (isSync) {
+      this.#removed.unshift(...this.#uncommittedRemoved);
+      this.#uncommittedRemoved = [];
+    }
+    this.#removed = this.#removed.filter((seq) => seq < firstSeq);
+    this.#previousTail = undefined;
+    this.windows.clear();
+    const cut = new Set([...this.#unwritten, ...(isSync ? this.#uncommitted : [])]);
+    while (segments.length > 1 && segments[segments.length - 1].first > firstSeq) {
+      const segment = segments[segments.length - 1];
+      segments.pop();
+      this.#forget(segment);
+      cut.delete(segment);
+      this.#unwritten = this.#unwritten.filter((one) => one !== segment);
+      if (segment.isCreated) this.#attempt(() => this.#removeFile(segment));
+    }
+    for (const segment of cut) this.#cut(segment, isSync ? segment.committedEnd : segment.writtenEnd);
+    const last = segments[segments.length - 1];
+    if (last.isSealed) this.#start(firstSeq);
+    else this.#active = last;
+    this.#notedFloor = Math.min(this.#notedFloor, this.#active.file.header.floor);
+    this.committedSeq = Math.min(this.committedSeq, this.state.lastSeq);
+    this.#appendedBytes = to.bytes;
+    this.#removals = isSync ? to.removals : this.#removals;
+    this.#written = { ...this.#mark(), bytes: to.bytes };
+    this.uncommittedBytes = this.#appendedBytes - this.#committed.bytes;
+    this.events.onFailed(firstSeq, error instanceof Error ? error : new Error(String(error)));
+    this.#armSync();
+  }
+
+  #forget(segment: FileSegment): void {
+    this.#syncs.forget(segment);
+    this.#uncommitted.delete(segment);
+    this.windows.forget(segment);
+    this.#cold = this.#cold.filter((one) => one !== segment);
+  }
+
+  /** Ends a segment at a place; where the file cannot be cut now, the next write goes over what is too much. */
+  #cut(segment: FileSegment, place: number): void {
+    segment.end = segment.writtenEnd = place;
+    segment.committedEnd = Math.min(segment.committedEnd, place);
+    segment.slots = this.list.indexOf(segment).count;
+    if (segment.isIndexSaved) this.#attempt(() => this.folder.removeIndex(segment.id));
+    segment.isIndexSaved = false;
+    segment.notes = segment.notes.filter((seq) => seq <= this.state.lastSeq);
+    const { tail } = segment;
+    if (tail !== undefined && place >= tail.start) tail.length = place - tail.start;
+    else segment.tail = undefined;
+    if (segment.isCreated) this.#attempt(() => segment.file.cut(place));
+  }
+
+  #attempt(action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      this.folder.context.log.error(`JetStream could not tidy up after a failed write of stream '${this.folder.title}': ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+
+  // Syncing
+
+  #armSync(): void {
+    const { syncIntervalMs } = this.options;
+    if (this.#syncTimer !== undefined || this.#isClosed || syncIntervalMs === "always") return;
+    this.#syncTimer = this.folder.context.clock.after(syncIntervalMs, () => {
+      this.#syncTimer = undefined;
+      if (this.#removed.length > 0) this.flush();
+      this.#syncs.begin(this.#written);
+    });
+  }
+
+  #onSynced(mark: Mark): void {
+    // After a failure the log is shorter than it was when the sync began.
+    if (!this.#waitsForDevice || mark.seq < this.#committed.seq || mark.seq > this.#written.seq) return;
+    this.#settleMark(mark);
+    this.#announce(mark.seq);
+  }
+
+  #onSyncFailed(error: unknown): void {
+    if (this.#waitsForDevice) return this.#fail(this.#committed, error, true);
+    this.folder.context.log.error(`JetStream could not sync stream '${this.folder.title}': ${error instanceof Error ? error.message : String(error)}`);
+    this.#armSync();
+  }
+
+  sync(): Promise<void> {
+    this.flush();
+    return this.#syncs.wait(this.#written);
+  }
+
+  configure(options: StoreOptions): void {
+    this.options = options;
+    this.#syncTimer?.cancel();
+    this.#syncTimer = undefined;
+    if (!this.#syncs.isClean) this.#armSync();
+  }
+
+  // Removing
+
+  protected onRemoved(segment: FileSegment, slot: number, seq: number, erase: boolean): void {
+    const index = this.list.indexOf(segment);
+    const place = index.offsets[slot];
+    segment.deadBytes += index.sizes[slot] + 8;
+    if (seq >= this.state.first || erase) {
+      this.#removed.push(seq);
+      segment.markRemoved(place);
+    }
+    if (erase) this.#erase(segment, place, seq);
+    if (segment.live === 0) {
+      if (segment !== this.#active) this.drop(segment);
+      else if (segment.end > ROLL_EMPTY_BYTES) this.#roll(this.state.lastSeq + 1);
+    } else if (seq > this.state.first && segment.isSealed && segment.deadBytes >= DEAD_BYTES_MIN && segment.deadBytes * 2 > segment.end) this.#rewrite(segment);
+  }
+
+  #erase(segment: FileSegment, place: number, seq: number): void {
+    if (segment.live === 0 && segment !== this.#active) segment.mustErase = true;
+    else if (segment.file.isPlain) {
+      this.windows.forget(segment);
+      this.#previousTail = this.#previousTail?.segment === segment ? undefined : this.#previousTail;
+      try {
+        eraseInPlace(segment, place, seq, this.folder.context.random);
+      } catch (error) {
+        this.folder.context.log.error(`JetStream could not erase message ${seq} of stream '${this.folder.title}': ${error instanceof Error ? error.message : String(error)}`);
+      }
+    } else {
+      segment.mustErase = true;
+      if (segment === this.#active) this.#roll(this.state.lastSeq + 1);
+      if (segment.writtenEnd === segment.end) this.#rewrite(segment);
+    }
+  }
+
+  protected onFloor(): void {
+    const { segments } = this.list;
+    while (segments[0] !== this.#active && segments[0].live === 0) this.drop(segments[0]);
+    for (const segment of segments.slice(0, -1)) if (segment.live === 0) this.drop(segment);
+    if (this.#active.live === 0 && this.#active.end > ROLL_EMPTY_BYTES) this.#roll(this.state.lastSeq + 1);
+  }
+
+  protected onCleared(): void {
+    const old = this.list.segments.splice(0);
+    this.#unwritten = [];
+    this.#removed = [];
+    this.#cold = [];
+    this.#previousTail = undefined;
+    this.#start(this.state.lastSeq + 1);
+    for (const segment of old) {
+      segment.live = 0;
+      segment.liveBytes = 0;
+      this.#doom(segment);
+    }
+  }
+
+  /** Lets go of a segment without messages. What it tells of others is told again. */
+  drop(segment: FileSegment): void {
+    this.list.remove(segment);
+    this.#unwritten = this.#unwritten.filter((one) => one !== segment);
+    this.carryNotes(segment);
+    this.#doom(segment);
+  }
+
+  /** Sees to it that what a segment tells of others is written again, before it goes. */
+  carryNotes(segment: FileSegment): void {
+    if (segment.id === this.#floorSegment) this.#notedFloor = 0;
+    if (!segment.hasNotes) return;
+    for (const other of this.list.segments) {
+      if (other.first > segment.first) break;
+      if (other === segment || !other.hasRemovals || other.notedIn > segment.id || other.live === 0) continue;
+      for (const seq of other.removedSequences(this.list.indexOf(other))) this.#removed.push(seq);
+      other.notedIn = Number.POSITIVE_INFINITY;
+    }
+  }
+
+  #doom(segment: FileSegment): void {
+    segment.isSealed = true;
+    segment.tail = undefined;
+    segment.index = undefined;
+    this.#forget(segment);
+    this.#doomed.push(segment);
+  }
+
+  /** After a write: files of dropped segments go once that write is on the device. */
+  #bury(): void {
+    if (this.#doomed.length === 0) return;
+    const doomed = this.#doomed.filter(({ isCreated }) => isCreated);
+    this.#doomed = [];
+    if (doomed.length === 0) return;
+    this.#syncs.afterwards(() => this.background.add("remove files", this.#removal(doomed)));
+    this.#syncs.begin(this.#written);
+  }
+
+  *#removal(doomed: readonly FileSegment[]): Generator<undefined, void, void> {
+    for (const segment of doomed) {
+      if (segment.mustErase) yield* this.scramble(segment);
+      this.#removeFile(segment);
+      yield;
+    }
+  }
+
+  /** Overwrites a whole file with random bytes. */
+  *scramble(segment: FileSegment): Generator<undefined, void, void> {
+    const { handle } = segment.file;
+    const step = 64 * 1024;
+    for (let at = 0, end = handle.sizeBytes; at < end; at += step) {
+      handle.write(this.folder.context.random.bytes(step), 0, Math.min(step, end - at), at);
+      yield;
+    }
+  }
+
+  #removeFile(segment: FileSegment): void {
+    segment.file.closeHandle();
+    this.folder.removeSegment(segment.id);
+    this.#syncs.folderChanged();
+  }
+
+  // Reading
+
+  protected loadIndex(segment: FileSegment): SegmentIndex {
+    const { folder } = this;
+    let local = folder.readIndex(segment.file);
+    if (local === undefined) local = scanSegment(segment.file).local;
+    segment.file.frames = local.frames;
+    segment.index = toGlobal(local, this.subjectTable, segment, this.state.first);
+    segment.isUsed = true;
+    this.#cold.push(segment);
+    this.#limitCold();
+    this.#stayAwake();
+    return segment.index;
+  }
+
+  #limitCold(): void {
+    if (this.#cold.length <= COLD_INDEXES_MAX) return;
+    const at = this.#cold.findIndex((segment) => segment.isIndexSaved || segment.isDamaged);
+    // The one that was just loaded is wanted.
+    if (at >= 0 && at < this.#cold.length - 1) this.#letGo(this.#cold.splice(at, 1)[0]);
+  }
+
+  #letGo(segment: FileSegment): void {
+    segment.index = undefined;
+    if (segment.file.isOpen && !this.#syncs.isRunning) segment.file.closeHandle();
+  }
+
+  protected locate(segment: FileSegment, slot: number): boolean {
+    segment.isUsed = this.#isBusy = true;
+    const index = this.list.indexOf(segment);
+    const place = index.offsets[slot];
+    const { tail } = segment;
+    if (tail !== undefined && place >= tail.start) return this.#show(tail, place);
+    const previous = this.#previousTail;
+    if (previous !== undefined && previous.segment === segment && place >= previous.window.start && place < previous.window.end) return this.#show(previous.window, place);
+    let window: ByteWindow | undefined;
+    try {
+      window = this.windows.at(segment, place);
+      if (window === undefined) return false;
+      const wanted = window.start + window.length - place >= RECORD_HEADER_BYTES ? lengthAt(window, place - window.start) : RECORD_HEADER_BYTES;
+      if (wanted > segment.end - place) return false;
+      if (window.end < place + wanted) window = this.windows.whole(segment, place, wanted);
+      if (window !== undefined && window.length === RECORD_HEADER_BYTES) window = this.windows.whole(segment, place, lengthAt(window, place - window.start));
+    } catch (error) {
+      this.folder.context.log.error(`JetStream could not read ${segment.file.path}: ${error instanceof Error ? error.message : String(error)}`);
+      return false;
+    }
+    if (window === undefined || place < window.start) return false;
+    const at = place - window.start;
+    return isIntact(window, at, window.length) && seqAt(window, at) === index.seqOf(slot) && this.#show(window, place);
+  }
+
+  #show(window: ByteWindow, place: number): boolean {
+    this.view = window;
+    this.viewAt = place - window.start;
+    return true;
+  }
+
+  /** For the rewrite: a record's bytes, or undefined when it cannot be read. */
+  recordAt(segment: FileSegment, slot: number): { readonly window: ByteWindow; readonly at: number } | undefined {
+    return this.locate(segment, slot) && this.view !== undefined ? { window: this.view, at: this.viewAt } : undefined;
+  }
+
+  protected onDamaged(segment: FileSegment, slot: number, seq: number): void {
+    const place = this.list.indexOf(segment).offsets[slot];
+    segment.markRemoved(place);
+    segment.isDamaged = true;
+    this.folder.context.log.error(`Message ${seq} of stream '${this.folder.title}' is damaged, in ${segment.file.path} at offset ${segment.file.placeInFile(place)}`);
+    if (segment.isIndexSaved) this.#attempt(() => this.folder.removeIndex(segment.id));
+    segment.isIndexSaved = false;
+  }
+
+  // Beside
+
+  /** Flushes at the end of a turn, for what was noted outside of one. */
+  flushLater(): void {
+    this.background.add("write", this.#flushJob());
+  }
+
+  *#flushJob(): Generator<undefined, void, void> {
+    this.flush();
+    yield;
+  }
+
+  #rewrite(segment: FileSegment): void {
+    if (segment.isQueued || segment.isDamaged) return;
+    segment.isQueued = true;
+    this.background.add("rewrite a segment", rewriteJob(this, segment));
+  }
+
+  get compresses(): boolean {
+    return this.options.compression === "s2";
+  }
+
+  get segmentBytes(): number {
+    return this.#segmentBytes;
+  }
+
+  get segments(): readonly FileSegment[] {
+    return this.list.segments;
+  }
+
+  indexOf(segment: FileSegment): SegmentIndex {
+    return this.list.indexOf(segment);
+  }
+
+  isActive(segment: FileSegment): boolean {
+    return segment === this.#active;
+  }
+
+  /** Puts a rewritten segment where its sources were; the files of all but the first are removed. */
+  replace(sources: readonly FileSegment[], fresh: FileSegment): void {
+    const { segments } = this.list;
+    const at = segments.indexOf(sources[0]);
+    segments.splice(at, sources.length, fresh);
+    for (const source of sources) {
+      this.#forget(source);
+    }
+    this.#previousTail = undefined;
+    this.#cold.push(fresh);
+    this.#syncs.folderChanged();
+    this.#saveLater(fresh);
+    const others = sources.slice(1);
+    if (others.length > 0) this.background.add("remove files", this.#removal(others));
+    if (fresh.live === 0) this.drop(fresh);
+  }
+
+  #saveLater(segment: FileSegment): void {
+    this.background.add("save an index", this.#save(segment));
+  }
+
+  *#save(segment: FileSegment): Generator<undefined, void, void> {
+    if (segment.isIndexSaved || segment.isDamaged || !segment.isSealed || segment.index === undefined || segment.live === 0) return;
+    const local = yield* localJob(segment, segment.index, this.subjectTable, this.#notedFloor);
+    if (local === undefined || segment.index === undefined || !this.list.segments.includes(segment)) return;
+    this.folder.writeIndex(segment.file, local);
+    segment.isIndexSaved = true;
+    segment.notes = [];
+  }
+
+  /** As long as something happens, the windows, indexes and handles that are used stay. */
+  #stayAwake(): void {
+    this.#isBusy = true;
+    if (this.#idleTimer !== undefined || this.#isClosed) return;
+    this.#idleTimer = this.folder.context.clock.after(IDLE_MS, () => {
+      this.#idleTimer = undefined;
+      this.#rest();
+    });
+  }
+
+  #rest(): void {
+    const kept: FileSegment[] = [];
+    for (const segment of this.#cold) {
+      if (segment.isUsed || !(segment.isIndexSaved || segment.isDamaged)) kept.push(segment);
+      else this.#letGo(segment);
+      segment.isUsed = false;
+    }
+    this.#cold = kept;
+    if (this.#isBusy || kept.length > 0) {
+      const wasBusy = this.#isBusy;
+      this.#stayAwake();
+      this.#isBusy = false;
+      if (wasBusy) return;
+    }
+    this.windows.clear();
+    this.#previousTail = undefined;
+    const { tail } = this.#active;
+    if (tail !== undefined && this.#active.writtenEnd === this.#active.end && tail.capacity > TAIL_FIRST_BYTES) this.#active.tail = undefined;
+  }
+
+  // End
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.flush();
+    this.#end();
+    this.background.stop();
+    for (const segment of this.list.segments) {
+      const { index } = segment;
+      if (segment.isIndexSaved || segment.isDamaged || !segment.isCreated || index === undefined) continue;
+      this.#attempt(() => this.folder.writeIndex(segment.file, localNow(segment, index, this.subjectTable, this.#notedFloor)));
+    }
+    this.#attempt(() => this.#syncs.close(() => this.#closeHandles()));
+  }
+
+  #end(): void {
+    this.#isClosed = true;
+    this.#syncTimer?.cancel();
+    this.#idleTimer?.cancel();
+  }
+
+  #closeHandles(): void {
+    for (const segment of [...this.list.segments, ...this.#doomed]) segment.file.closeHandle();
+  }
+
+  destroy(): void {
+    if (this.#isClosed) return;
+    this.#end();
+    this.background.stop();
+    this.#syncs.abandon(() => this.#closeHandles());
+    discardFolder(this.folder.context, this.folder.path);
+  }
+}
