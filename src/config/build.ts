@@ -2,7 +2,7 @@
 import { goQuote } from "../util/quote.ts";
 import { msOfNs } from "../util/duration.ts";
 import { joinPath } from "./parser.ts";
-import type { Options } from "./options.ts";
+import type { MappingOptions, Options } from "./options.ts";
 import { type BlockReading, type Reading, readBlock } from "./schema/form.ts";
 import { DEFAULT_JETSTREAM } from "./schema/jetstream.ts";
 import { serverBlock } from "./schema/server.ts";
@@ -47,7 +47,8 @@ export function buildOptions(root: MapValue, file: { readonly path: string; read
 }
 
 /** Fills in what is left to say when neither file nor flags said it. */
-export function withDefaults(options: Options): Options {
+export function withDefaults(given: Options): Options {
+  const options = withDomainMappings(given);
   const host = options.host === "" ? DEFAULT_HOST : options.host;
   return {
     ...options,
@@ -55,6 +56,31 @@ export function withDefaults(options: Options): Options {
     port: options.port === 0 ? DEFAULT_PORT : options.port,
     httpHost: options.httpHost === "" ? host : options.httpHost,
     websocket: options.websocket.host === "" ? { ...options.websocket, host: DEFAULT_HOST } : options.websocket,
+  };
+}
+
+/** Whether the account may use JetStream: those that say so, or the global one where no accounts are configured. */
+export function hasJetStream(options: Options, account: string): boolean {
+  if (!options.jetstream.enabled) return false;
+  const configured = options.accounts.filter(({ name }) => name !== options.systemAccount);
+  if (configured.length === 0) return account === GLOBAL_ACCOUNT;
+  return configured.some(({ name, jetstream }) => name === account && jetstream !== undefined);
+}
+
+/** With a domain, its API subjects are mapped to the plain ones in every account that has JetStream. Source: JetStream pages, "domains". */
+function withDomainMappings(options: Options): Options {
+  const { domain } = options.jetstream;
+  if (domain === "" || !options.jetstream.enabled) return options;
+  const to = (source: string, subject: string): MappingOptions => ({ source: `$JS.${domain}.API.${source}`, destinations: [{ subject, weight: 100, cluster: "" }] });
+  const families = ["STREAM", "CONSUMER", "DIRECT", "META", "SERVER", "ACCOUNT"].map((family) => to(`${family}.>`, `$JS.API.${family}.>`));
+  const mappings = [to("INFO", "$JS.API.INFO"), ...families, to("$KV.>", "$KV.>"), to("$OBJ.>", "$OBJ.>")];
+  return {
+    ...options,
+    mappings: hasJetStream(options, GLOBAL_ACCOUNT) ? [...options.mappings, ...mappings] : options.mappings,
+    accounts: options.accounts.map((account) => {
+      if (account.name === options.systemAccount) return { ...account, mappings: [...account.mappings, to(">", "$JS.API.>")] };
+      return account.name !== GLOBAL_ACCOUNT && hasJetStream(options, account.name) ? { ...account, mappings: [...account.mappings, ...mappings] } : account;
+    }),
   };
 }
 

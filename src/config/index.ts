@@ -8,4 +8,5 @@ export type * from "./options.ts";
 export type { ReloadChange, ReloadDiff } from "./reload.ts";
 export { diffOptions } from "./reload.ts";
 export { INSECURE_CIPHER_SUITES, SECURE_CIPHER_SUITES } from "./schema/tls.ts";
+export { hasJetStream } from "./build.ts";
 export { validate } from "./validate.ts";

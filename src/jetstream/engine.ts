@@ -13,7 +13,7 @@ import { timestamp } from "../util/timestamp.ts";
 import { Nuid } from "../util/nuid.ts";
 import { encodeJson } from "../protocol/index.ts";
 import { toByteString } from "../util/bytes.ts";
-import { type AccountTiers, JetStreamAccount } from "./account.ts";
+import { type AccountTiers, JetStreamAccount, OfflineError } from "./account.ts";
 import { accountRoutes } from "./api/account.ts";
 import { consumerRoutes } from "./api/consumers.ts";
 import { Dispatcher } from "./api/dispatch.ts";
@@ -80,7 +80,7 @@ export class JetStream implements JetStreamContext {
         pull: handlePull,
         onDropped: (dropped) => this.#adviseDropped(dropped),
       },
-      [...routes, { pattern: "ACCOUNT.PURGE.*", type: "account_purge_response", handle: () => undefined }],
+      routes,
     );
   }
 
@@ -214,6 +214,11 @@ export class JetStream implements JetStreamContext {
         if (stream.consumers.count > 0) this.log.info(`  Recovering ${stream.consumers.count} consumers for stream - '${title}'`);
       } catch (error) {
         const reason = error instanceof Error ? error.message : String(error);
+        if (error instanceof OfflineError) {
+          account.offline.set(name, reason);
+          this.log.warn(`  Stream '${title}' is offline: ${reason}`);
+          continue;
+        }
         this.unrecovered.set(title, reason);
         this.log.warn(`  Error recreating stream '${title}': ${reason}`);
       }

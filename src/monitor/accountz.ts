@@ -49,14 +49,14 @@ export function accountz(source: MonitorSource, account: string): Accountz {
   };
 }
 
-function detail({ options }: MonitorSource, account: Account): AccountDetail {
+function detail({ options, jetstream }: MonitorSource, account: Account): AccountDetail {
   return {
     account_name: account.name,
     update_time: timestamp(account.updatedAtNs),
     is_system: optional(account.isSystem),
     expired: false,
     complete: true,
-    jetstream_enabled: false,
+    jetstream_enabled: jetstream?.accounts.has(account.name) === true,
     leafnode_connections: 0,
     client_connections: account.clientConnections,
     subscriptions: account.interest.size,

@@ -1,11 +1,14 @@
 /** /healthz: may clients be sent here. Spec: monitoring, section 11. */
 import type { Parameters } from "./params.ts";
+import type { MonitorSource } from "./source.ts";
 
 export interface HealthzOptions {
   readonly account: string;
   readonly stream: string;
   readonly consumer: string;
   readonly details: boolean;
+  /** Looks no further than: the listeners, whether JetStream runs, the meta layer (which a single server has not). */
+  readonly only: "listeners" | "enabled" | undefined;
 }
 
 type HealthErrorType = "CONNECTION" | "BAD_REQUEST" | "JETSTREAM" | "ACCOUNT" | "STREAM" | "CONSUMER";
@@ -26,17 +29,54 @@ export interface Health {
   readonly errors?: readonly HealthError[];
 }
 
-/** Reads the parameters in the order in which wrong ones are told. The narrowing flags are checked; without JetStream they narrow nothing. */
+/** Reads the parameters in the order in which wrong ones are told. */
 export function healthzOptions(parameters: Parameters): HealthzOptions {
-  for (const flag of ["js-enabled", "js-enabled-only", "js-server-only", "js-meta-only"]) parameters.boolean(flag);
-  return { details: parameters.boolean("details"), account: parameters.text("account"), stream: parameters.text("stream"), consumer: parameters.text("consumer") };
+  const enabled = [parameters.boolean("js-enabled"), parameters.boolean("js-enabled-only")].some(Boolean);
+  const listeners = parameters.boolean("js-server-only");
+  const meta = parameters.boolean("js-meta-only");
+  return {
+    details: parameters.boolean("details"),
+    account: parameters.text("account"),
+    stream: parameters.text("stream"),
+    consumer: parameters.text("consumer"),
+    only: listeners ? "listeners" : enabled || meta ? "enabled" : undefined,
+  };
 }
 
-/** `listening` says whether every configured listener is open; in lame duck mode none is. */
-export function healthz(listening: boolean, options: HealthzOptions): Health {
-  const failed = (type: HealthErrorType, code: number, error: string): Health => (options.details ? { status: "error", code, errors: [{ type, error }] } : { status: "error", code, error });
-  if (options.stream !== "" && options.account === "") return failed("BAD_REQUEST", 400, '"account" must not be empty when checking stream health');
-  if (options.consumer !== "" && options.stream === "") return failed("BAD_REQUEST", 400, '"stream" must not be empty when checking consumer health');
-  if (!listening) return failed("CONNECTION", 500, "failed to be ready for connections after 1ms: server");
-  return { status: "ok", code: 200 };
+/** The first problem, or with `details` all of them. In lame duck mode no listener is open. */
+export function healthz(source: MonitorSource, options: HealthzOptions): Health {
+  const { details } = options;
+  const bad = (error: string): Health => (details ? { status: "error", code: 400, errors: [{ type: "BAD_REQUEST", error }] } : { status: "error", code: 400, error });
+  if (options.stream !== "" && options.account === "") return bad('"account" must not be empty when checking stream health');
+  if (options.consumer !== "" && options.stream === "") return bad('"stream" must not be empty when checking consumer health');
+  if (!source.listening) {
+    const error = "failed to be ready for connections after 1ms: server";
+    return details ? { status: "error", code: 500, errors: [{ type: "CONNECTION", error }] } : { status: "error", code: 500, error };
+  }
+  const problems = options.only === "listeners" || !source.options.jetstream.enabled ? [] : jetstreamProblems(source, options);
+  const [first] = problems;
+  if (first === undefined) return { status: "ok", code: 200 };
+  const { code, ...error } = first;
+  return details ? { status: "error", code, errors: problems.map(({ code: _, ...each }) => each) } : { status: "unavailable", code, error: error.error };
+}
+
+function jetstreamProblems({ jetstream }: MonitorSource, options: HealthzOptions): readonly (HealthError & { readonly code: number })[] {
+  if (jetstream === undefined) return [{ type: "JETSTREAM", code: 503, error: "JetStream not enabled (10076)" }];
+  if (options.only === "enabled") return [];
+  const { account: accountName, stream: streamName, consumer: consumerName } = options;
+  const account = jetstream.accounts.get(accountName);
+  if (accountName !== "" && account === undefined) return [{ type: "ACCOUNT", code: 404, account: accountName, error: `JetStream account "${accountName}" not found` }];
+  if (streamName !== "") {
+    const stream = account?.stream(streamName);
+    if (stream === undefined) return [{ type: "STREAM", code: 404, account: accountName, stream: streamName, error: `JetStream stream "${streamName}" not found on account "${accountName}"` }];
+    const names = consumerName === "" ? [] : stream.consumers.infos({ withConfig: false, direct: true }).map(({ name }) => name);
+    if (consumerName !== "" && !names.includes(consumerName)) {
+      const error = `JetStream consumer "${consumerName}" not found for stream "${streamName}" on account "${accountName}"`;
+      return [{ type: "CONSUMER", code: 404, account: accountName, stream: streamName, consumer: consumerName, error }];
+    }
+  }
+  return [...jetstream.unrecovered.keys()]
+    .map((title) => ({ title, account: title.slice(0, title.indexOf(" > ")), stream: title.slice(title.indexOf(" > ") + 3) }))
+    .filter((each) => (accountName === "" || each.account === accountName) && (streamName === "" || each.stream === streamName))
+    .map(({ title, account: inAccount, stream }) => ({ type: "STREAM", code: 503, account: inAccount, stream, error: `JetStream stream '${title}' could not be recovered` }));
 }

@@ -85,7 +85,7 @@ const ENDPOINTS: ReadonlyMap<string, Endpoint> = new Map([
   [
     "/healthz",
     counted("/healthz", (source, parameters) => {
-      const { code, ...health } = healthz(source.listening, healthzOptions(parameters));
+      const { code, ...health } = healthz(source, healthzOptions(parameters));
       return { status: code, headers: JSON_HEADERS, body: encodeJson(health) };
     }),
   ],

@@ -127,7 +127,7 @@ function accountMetrics(text: MetricsText, source: MonitorSource): void {
     text.gauge("gnatsd_accountz_leafnode_connections", 0, labels);
     text.gauge("gnatsd_accountz_subscriptions", account.interest.size, labels);
     text.gauge("gnatsd_accountz_is_system", Number(account.isSystem), labels);
-    text.gauge("gnatsd_accountz_jetstream_enabled", 0, labels);
+    text.gauge("gnatsd_accountz_jetstream_enabled", Number(source.jetstream?.accounts.has(account.name) === true), labels);
     text.gauge("gnatsd_accountz_expired", 0, labels);
     text.gauge("gnatsd_accountz_complete", 1, labels);
   }
@@ -135,7 +135,7 @@ function accountMetrics(text: MetricsText, source: MonitorSource): void {
 
 /** As the exporter has it: status is 0 when all is well, and its readable form is 1. */
 function healthMetrics(text: MetricsText, source: MonitorSource): void {
-  const { status } = healthz(source.listening, { account: "", stream: "", consumer: "", details: false });
+  const { status } = healthz(source, { account: "", stream: "", consumer: "", details: false, only: undefined });
   for (const name of ["gnatsd_healthz_status", "gnatsd_healthz_js_enabled_only_status", "gnatsd_healthz_js_server_only_status"]) {
     text.gauge(name, status === "ok" ? 0 : 1);
     text.gauge(`${name}_value`, status === "ok" ? 1 : 0, { value: status });
@@ -145,7 +145,7 @@ function healthMetrics(text: MetricsText, source: MonitorSource): void {
 function jetstreamMetrics(text: MetricsText, source: MonitorSource): void {
   const figures = jsz(source, { account: "", accounts: false, streams: false, consumers: false, directConsumers: false, config: false, leaderOnly: false, offset: 0, limit: 0, raft: false, streamLeaderOnly: false });
   const labels: Labels = { server_name: source.identity.name, cluster: "", domain: "", meta_leader: "", is_meta_leader: "false" };
-  text.gauge("jetstream_server_jetstream_disabled", Number(figures.disabled), labels);
+  text.gauge("jetstream_server_jetstream_disabled", Number(source.jetstream === undefined), labels);
   text.gauge("jetstream_server_max_memory", figures.config.max_memory, labels);
   text.gauge("jetstream_server_max_storage", figures.config.max_storage, labels);
   text.gauge("jetstream_server_total_streams", figures.streams, labels);

@@ -6,6 +6,7 @@ import type { Account, Traffic } from "../accounts/index.ts";
 import type { Authenticator } from "../auth/index.ts";
 import type { Options } from "../config/index.ts";
 import type { ClientKind, ClientLink, LinkStats } from "../links/index.ts";
+import type { JetStream } from "../jetstream/index.ts";
 import type { Logger } from "../log/index.ts";
 import type { Platform, TlsState } from "../platform/index.ts";
 import type { CloseReason } from "../protocol/index.ts";
@@ -39,6 +40,8 @@ export interface MonitorSource {
   };
   readonly accounts: { readonly byName: ReadonlyMap<string, Account> };
   readonly monitoring: MonitorState;
+  /** Undefined while it does not run. */
+  readonly jetstream: JetStream | undefined;
 }
 
 /** A subscription as the record of a closed connection keeps it; texts, not byte strings. */

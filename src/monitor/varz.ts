@@ -1,6 +1,7 @@
 /** /varz: the server as a whole. Spec: monitoring, section 3. The order of the fields is that of the wire. */
 import type { Options } from "../config/index.ts";
 import { advertisedAddress } from "./advertise.ts";
+import { jetstreamConfig, jetstreamLimits, jetstreamStats } from "./jsz.ts";
 import { certificateExpiry, nanoseconds, optional, optionalRecord, sortedRecord, uptime } from "./format.ts";
 import { timestamp } from "../util/timestamp.ts";
 import { VERSION } from "../util/version.ts";
@@ -17,7 +18,7 @@ interface PerKind {
 export type Varz = ReturnType<typeof varz>;
 
 export function varz(source: MonitorSource) {
-  const { options, connections, monitoring, platform } = source;
+  const { options, connections, monitoring, platform, jetstream } = source;
   const nowNs = platform.clock.nowNs();
   const process = monitoring.process();
   const traffic = connections.traffic();
@@ -51,7 +52,7 @@ export function varz(source: MonitorSource) {
     leaf: {},
     mqtt: {},
     websocket: websocketBlock(options, source.websocketPort),
-    jetstream: {},
+    jetstream: jetstream === undefined ? {} : { config: jetstreamConfig(source, jetstream), stats: jetstreamStats(jetstream), limits: jetstreamLimits(source) },
     tls_timeout: (tls?.timeoutMs ?? 2000) / 1000,
     write_deadline: nanoseconds(options.writeDeadlineMs),
     write_timeout: options.writeTimeout === "default" ? undefined : options.writeTimeout,

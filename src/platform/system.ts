@@ -21,6 +21,10 @@ export interface System extends PasswordHash {
   readonly executableName: string;
   readonly hostName: string;
   readonly argv: readonly string[];
+  /** Folder for temporary files. */
+  readonly temporaryFolder: string;
+  /** Memory that this process may use: the machine's, or its control group's where that is less; 0 when unknown. */
+  memoryBytes(): number;
   environment(name: string): string | undefined;
   stats(): ProcessStats;
   /** Text for `/stacksz` and heap figures for `/debug/vars`. */

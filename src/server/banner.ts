@@ -2,6 +2,7 @@
 import { isBcrypt } from "../auth/index.ts";
 import type { Options } from "../config/index.ts";
 import type { Logger } from "../log/index.ts";
+import { shortHash } from "../util/shorthash.ts";
 import { VERSION } from "../util/version.ts";
 import type { ServerIdentity } from "./identity.ts";
 
@@ -13,6 +14,7 @@ export function logBanner(log: Logger, options: Options, identity: ServerIdentit
   log.info("  Git:      [not set]");
   log.debug(`  Go build: bun${Bun.version}`);
   log.info(`  Name:     ${identity.name}`);
+  if (options.jetstream.enabled) log.info(`  Node:     ${shortHash(identity.name)}`);
   log.info(`  ID:       ${identity.id}`);
   for (const line of featureFlagLines(options.featureFlags)) log.info(line);
   if (hasPlainPassword(options)) log.warn("Plaintext passwords detected, use nkeys or bcrypt");

@@ -7,8 +7,10 @@ import type { Account } from "../accounts/index.ts";
 import { ConfiguredAuthenticator } from "../auth/index.ts";
 import { diffOptions, type LoadResult, type Options, type ReloadChange, type UserOptions, validate } from "../config/index.ts";
 import { pinViolation } from "../links/index.ts";
+import { JetStreamStartError } from "../jetstream/index.ts";
 import { splitHostPort } from "../util/hostport.ts";
 import type { Server } from "./server.ts";
+import { jetstreamAccess, jetstreamSettings } from "./jetstream.ts";
 import { acceptSettings, linkSettings } from "./settings.ts";
 
 /** What a reload needs from outside the server. */
@@ -44,7 +46,36 @@ export async function reload(server: Server, doors: ReloadDoors): Promise<void> 
   for (const change of diff.changes) apply(server, previous, change);
   recheckConnections(server, previous);
   closeAccountSurplus(server);
+  await reloadJetStream(server, previous);
   server.log.info(`Reloaded server configuration (${diff.options.configDigest})`);
+}
+
+/** Switches it on or off, or has it take up new limits. A start that fails is a warning: the rest of the reload holds. */
+async function reloadJetStream(server: Server, previous: Options): Promise<void> {
+  const { options, jetstream } = server;
+  if (!options.jetstream.enabled) {
+    server.stopJetStream();
+  } else if (!previous.jetstream.enabled || jetstream === undefined) {
+    try {
+      await server.startJetStream();
+    } catch (error) {
+      if (!(error instanceof JetStreamStartError)) throw error;
+      server.log.warn(`Can't start JetStream: ${error.message}`);
+    }
+  } else {
+    const settings = jetstreamSettings(options, server.platform);
+    // What was measured at start stays; what is configured may have grown.
+    const keeps = (configured: number, now: number): number => (configured >= 0 ? configured : now);
+    await jetstream.update(
+      {
+        ...settings,
+        maxMemoryBytes: keeps(options.jetstream.maxMemoryBytes, jetstream.settings.maxMemoryBytes),
+        maxStoreBytes: keeps(options.jetstream.maxStoreBytes, jetstream.settings.maxStoreBytes),
+      },
+      jetstreamAccess(options),
+    );
+  }
+  if (previous.jetstream.enabled !== options.jetstream.enabled) for (const link of server.connections.live.values()) link.sendAsyncInfo();
 }
 
 function apply(server: Server, previous: Options, change: ReloadChange): void {

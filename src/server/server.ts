@@ -7,12 +7,13 @@ import { type Authenticator, ConfiguredAuthenticator } from "../auth/index.ts";
 import type { Options } from "../config/index.ts";
 import { acceptClient, type AcceptSettings, CLOSE_FLUSH_MS, ClientLink, HandshakeRateLimit, type LinkHost, type LinkSettings, type LinkStats, seedDistribution, Turn } from "../links/index.ts";
 import { acceptWebsocket } from "../links/websocket/index.ts";
+import { type JetStream, JetStreamStartError } from "../jetstream/index.ts";
 import type { Logger } from "../log/index.ts";
 import { type Clock, type Listener, ListenError, type Platform, type Random } from "../platform/index.ts";
 import { type Monitor, type MonitorSource, MonitorState, startMonitor } from "../monitor/index.ts";
 import type { ServerInfo } from "../protocol/index.ts";
 import { Message } from "../routing/index.ts";
-import { formatDurationMs } from "../util/duration.ts";
+import { formatDuration, formatDurationMs } from "../util/duration.ts";
 import { joinHostPort, splitHostPort } from "../util/hostport.ts";
 import { timestamp } from "../util/timestamp.ts";
 import { VERSION } from "../util/version.ts";
@@ -20,6 +21,7 @@ import { Accounts } from "./accounts.ts";
 import { effectiveFeatureFlags, logBanner } from "./banner.ts";
 import { Connections } from "./connections.ts";
 import { makeIdentity, type ServerIdentity, type ServerKeys } from "./identity.ts";
+import { jetstreamAccess, logJetStream, makeJetStream } from "./jetstream.ts";
 import { LameDuck } from "./lameduck.ts";
 import { writePidFile } from "./pidfile.ts";
 import { type PortsListener, portsFilePath, removePortsFile, writePortsFile } from "./portsfile.ts";
@@ -55,6 +57,8 @@ export class Server implements LinkHost, MonitorSource {
   #clientListener: Listener | undefined = undefined;
   #websocketListener: Listener | undefined = undefined;
   #monitor: Monitor | undefined = undefined;
+  /** Undefined while JetStream is off, or could not start. */
+  jetstream: JetStream | undefined = undefined;
 
   constructor(parts: { readonly options: Options; readonly platform: Platform; readonly log: Logger; readonly reload: ReloadDoors; readonly keys: ServerKeys }) {
     this.#reloadDoors = parts.reload;
@@ -128,6 +132,8 @@ export class Server implements LinkHost, MonitorSource {
       auth_required: link.identity === undefined ? this.authenticator.announced(link.connectionType) : this.authenticator.required(link.connectionType),
       ...this.#tlsFlags(link),
       ldm: this.isLameDuck,
+      ...(this.jetstream === undefined ? {} : { jetstream: true }),
+      ...(this.jetstream === undefined || this.options.jetstream.domain === "" ? {} : { domain: this.options.jetstream.domain }),
       api_lvl: 5,
       xkey: this.identity.xkey,
     };
@@ -162,8 +168,8 @@ export class Server implements LinkHost, MonitorSource {
       ...(serverTags.length === 0 ? {} : { tags: serverTags }),
       ...(Object.keys(serverMetadata).length === 0 ? {} : { metadata: serverMetadata }),
       feature_flags: effectiveFeatureFlags(featureFlags),
-      jetstream: false,
-      flags: 0,
+      jetstream: this.jetstream !== undefined,
+      flags: this.jetstream === undefined ? 0 : 7,
       seq: ++this.#sequence,
       time: timestamp(this.clock.nowNs()),
     };
@@ -202,8 +208,8 @@ export class Server implements LinkHost, MonitorSource {
     this.#monitor?.replaceTls(options.tls);
   }
 
-  /** Opens the listeners. Throws `FatalError`. */
-  start(): void {
+  /** Reads back what is stored and opens the listeners; at once when there is no storage. Throws, or rejects with, `FatalError`. */
+  start(): void | Promise<void> {
     const { log, options } = this;
     logBanner(log, options, this.identity);
     this.writePid((text) => {
@@ -211,10 +217,40 @@ export class Server implements LinkHost, MonitorSource {
     });
     if (options.systemAccount !== "") log.debug(`Created system account: "${options.systemAccount}"`);
     this.#startMonitor();
+    if (!options.jetstream.enabled) return this.#listen();
+    if (options.accounts.some(({ name, jetstream }) => name === options.systemAccount && jetstream !== undefined)) throw new FatalError("Not allowed to enable JetStream on the system account");
+    return this.startJetStream().then(
+      () => this.#listen(),
+      (error: unknown) => {
+        throw error instanceof JetStreamStartError ? new FatalError(`Can't start JetStream: ${error.message}`) : error;
+      },
+    );
+  }
+
+  #listen(): void {
+    if (this.#stopping !== undefined) return;
     this.#startWebsocket();
     this.#startClients();
     this.writePorts();
-    log.info("Server is ready");
+    this.log.info("Server is ready");
+  }
+
+  /** Rejects with `JetStreamStartError`. */
+  async startJetStream(): Promise<void> {
+    const startMs = this.clock.monotonicMs();
+    const jetstream = makeJetStream(this);
+    logJetStream(this.log, this.options.jetstream, jetstream.settings);
+    await jetstream.start(jetstreamAccess(this.options));
+    this.jetstream = jetstream;
+    this.log.info(`Took ${formatDuration(BigInt(Math.round((this.clock.monotonicMs() - startMs) * 1e6)))} to start JetStream`);
+  }
+
+  stopJetStream(): void {
+    if (this.jetstream === undefined) return;
+    this.log.info("Initiating JetStream Shutdown...");
+    this.jetstream.stop();
+    this.jetstream = undefined;
+    this.log.info("JetStream Shutdown");
   }
 
   #startMonitor(): void {
@@ -352,6 +388,8 @@ export class Server implements LinkHost, MonitorSource {
     this.log.info("Initiating Shutdown...");
     this.#lameDuck?.stop();
     this.#closeClientListeners();
+    // Waiting pulls are told first.
+    this.stopJetStream();
     const links = [...this.connections.live.values()];
     for (const link of links) link.close("Server Shutdown");
     if (this.#portsPath !== "") this.#removePorts();

@@ -30,6 +30,7 @@ const SINCE: Readonly<Record<string, number>> = {
   "websocket/browser.conf": 11,
   "routing/mappings.conf": 12,
   "routing/tracing.conf": 11,
+  "jetstream/limits.conf": 14,
   "proxy/proxy-protocol.conf": 14,
   "proxy/trusted-proxies.conf": 12,
 };

@@ -13,7 +13,7 @@ const source = resolve(import.meta.dir, "../../conf");
 const PARTS = new Set(["includes", "certificates"]);
 
 /** Environment variables that samples ask for. */
-export const ENVIRONMENT = { NATS_PASSWORD: "s3cret" };
+export const ENVIRONMENT = { NATS_PASSWORD: "s3cret", JETSTREAM_KEY: "open-sesame-open-sesame" };
 
 /** Every sample, as its path below `conf/`. */
 export function sampleNames(folder = source): string[] {

@@ -137,6 +137,12 @@ export class FakeSystem implements System {
   verifyBcrypt(): Promise<boolean> {
     return Promise.resolve(false);
   }
+  readonly temporaryFolder = "/tmp";
+
+  memoryBytes(): number {
+    return 2 ** 34;
+  }
+
   environment(): string | undefined {
     return undefined;
   }

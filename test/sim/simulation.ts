@@ -29,6 +29,29 @@ export class Simulation implements Platform {
 
   /** Starts a server. Its client port is the network's choice, so the text leaves it out. */
   start(config = ""): SimServer {
+    const made = this.#make(config);
+    if (made.server.start() instanceof Promise) throw new Error("a server with JetStream is started with startWithStorage");
+    return made;
+  }
+
+  /** Starts a server with JetStream, in `/store` of the simulation's disk unless `config` says otherwise. */
+  async startWithStorage(config = 'jetstream { store_dir: "/store" }'): Promise<SimServer> {
+    const made = this.#make(config);
+    let failure: unknown;
+    let done = false;
+    void Promise.resolve(made.server.start()).then(
+      () => (done = true),
+      (error: unknown) => {
+        failure = error;
+        done = true;
+      },
+    );
+    while (!done) await this.settle();
+    if (failure !== undefined) throw failure;
+    return made;
+  }
+
+  #make(config: string): SimServer {
     const path = `/servers/${++this.#servers}/nats.conf`;
     const environment = (name: string): string | undefined => this.system.environment(name);
     const load = (reload: boolean): LoadResult => loadOptions({ flags: { ...NO_FLAGS, configFile: path }, disk: this.disk, environment, reload });
@@ -42,7 +65,6 @@ export class Simulation implements Platform {
     const keys = { signing: this.random.bytes(32), curve: this.random.bytes(32) };
     const configureLog = async (options: Options): Promise<void> => log.configure(options.log);
     const server = new Server({ options: loaded.options, platform: this, log, keys, reload: { load: () => load(true), configureLog } });
-    server.start();
     return new SimServer(this, server, log, (text) => this.#writeConfig(path, text));
   }
   #servers = 0;

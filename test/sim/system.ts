@@ -29,6 +29,12 @@ export class SimulatedSystem implements System {
     return new Promise((resolve) => this.clock.event(this.bcryptMs, () => resolve(matches)));
   }
 
+  readonly temporaryFolder = "/tmp";
+
+  memoryBytes(): number {
+    return 2 ** 34;
+  }
+
   environment(name: string): string | undefined {
     return this.variables.get(name);
   }

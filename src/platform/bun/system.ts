@@ -3,7 +3,7 @@
  * ends right after it.
  */
 import { fstatSync, readFileSync, writeSync } from "node:fs";
-import { availableParallelism, hostname } from "node:os";
+import { availableParallelism, hostname, tmpdir, totalmem } from "node:os";
 import { basename } from "node:path";
 import type { ProcessStats, System } from "../system.ts";
 import { verifyBcrypt } from "./bcrypt.ts";
@@ -73,6 +73,12 @@ export class SystemProcess implements System {
     return verifyBcrypt(secret, hash);
   }
 
+  readonly temporaryFolder = tmpdir();
+
+  memoryBytes(): number {
+    return Math.min(totalmem(), groupMemoryBytes());
+  }
+
   environment(name: string): string | undefined {
     return process.env[name];
   }
@@ -130,4 +136,14 @@ export function onDefect(report: (text: string) => void): void {
 /** What the log says of an exception. */
 export function defectText(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+/** The limit of the control group, where there is one. */
+function groupMemoryBytes(): number {
+  try {
+    const limit = Number(readFileSync("/sys/fs/cgroup/memory.max", "latin1"));
+    return limit > 0 ? limit : Number.POSITIVE_INFINITY;
+  } catch {
+    return Number.POSITIVE_INFINITY;
+  }
 }
