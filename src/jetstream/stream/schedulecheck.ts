@@ -58,7 +58,9 @@ function examineEnd(stream: Stream, input: PublishInput, headers: PublishHeaders
   if (next !== "purge" || scheduler === undefined || !isValidLiteralSubject(scheduler) || scheduler === input.subject) return errorBody(10212);
   if (!stream.config.allow_msg_schedules) return errorBody(10188);
   const last = stream.store.subjectState(scheduler)?.last;
-  if (last === undefined || !stream.store.load(last, view) || (view.marks & Mark.Schedule) === 0) return errorBody(10212);
+  // A schedule that is gone already is fine.
+  if (last === undefined) return undefined;
+  if (!stream.store.load(last, view) || (view.marks & Mark.Schedule) === 0) return errorBody(10212);
   into.endsSchedule = scheduler;
   return undefined;
 }
