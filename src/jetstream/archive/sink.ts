@@ -24,7 +24,7 @@ export interface ArchiveSink {
   /** `config` in the wire's form, unchecked. */
   consumer(name: string, config: unknown, state: ArchivedConsumerState): void;
   /** Sequences ascend. The bytes hold the header block in `[headerStart, bodyStart)` and the payload in `[bodyStart, end)`, and are valid during the call. */
-  message(seq: number, seconds: number, nanos: number, subject: string, bytes: Uint8Array, headerStart: number, bodyStart: number, end: number): void;
+  message(seq: number, seconds: number, nanos: number, subject: string, bytes: Buffer, headerStart: number, bodyStart: number, end: number): void;
   /** An earlier message turns out to be deleted. */
   removed(seq: number): void;
   /** Everything was read. */

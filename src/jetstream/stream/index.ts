@@ -5,6 +5,7 @@ export { detailedInfo, infoAfterChange, listedInfo, NO_PAGES, type Paging, state
 export { withDynamicMetadata } from "./metadata.ts";
 export { timeOf } from "./republish.ts";
 export { type RawStreamConfig, streamConfigShape, streamRequestShape } from "./shape.ts";
+export { StagedStore } from "./staged.ts";
 export { Stream } from "./stream.ts";
 export { checkOverlap } from "./subjects.ts";
 export { checkUpdate } from "./update.ts";

@@ -31,6 +31,7 @@ import { Purger } from "./purge.ts";
 import { Republisher } from "./republish.ts";
 import { Retention } from "./retention.ts";
 import { Schedules } from "./schedules.ts";
+import type { StagedStore } from "./staged.ts";
 import { Sourcing } from "./sourcing.ts";
 import { Stamp } from "./stamp.ts";
 import { Trimmer } from "./trim.ts";
