@@ -4,6 +4,7 @@ import { isValidLiteralSubject } from "../../routing/index.ts";
 import { fromByteString, toByteString } from "../../util/bytes.ts";
 import { Restore, Snapshot } from "../archive/index.ts";
 import { normaliseStreamConfig, stateOf, streamConfigShape } from "../stream/index.ts";
+import type { StreamConfig } from "../wire.ts";
 import { ApiError, apiError } from "./errors.ts";
 import type { ApiAnswer, ApiRequest, Route } from "./router.ts";
 import { adviseAction, checkPlace, decodeBody, streamOf } from "./streams.ts";
@@ -33,7 +34,7 @@ function snapshot(request: ApiRequest): ApiAnswer {
   const wanted = decodeBody(request, snapshotShape);
   const stream = streamOf(request);
   const deliverSubject = toByteString(wanted.deliver_subject ?? "");
-  if (!isValidLiteralSubject(deliverSubject)) throw apiError(10015);
+  if (!isValidLiteralSubject(deliverSubject) || /\s/.test(deliverSubject)) throw apiError(10015);
   const chunkBytes = within(wanted.chunk_size, CHUNK_BYTES_DEFAULT, CHUNK_BYTES_MIN, CHUNK_BYTES_MAX);
   const windowBytes = Math.max(chunkBytes, within(wanted.window_size, WINDOW_BYTES_DEFAULT, WINDOW_BYTES_MIN, WINDOW_BYTES_MAX));
   const state = stateOf(stream);
@@ -71,14 +72,22 @@ function restore(request: ApiRequest): ApiAnswer {
   if (raw.name !== undefined && raw.name !== "" && raw.name !== name) throw apiError(10056);
   if (/[\\/]/.test(name)) throw apiError(10128);
   const config = normaliseStreamConfig(account, { ...raw, name }, false);
-  const check = (): void => {
-    if (account.stream(name) !== undefined) throw apiError(10130);
-    checkPlace(account, config);
-  };
-  check();
-  const session = begin(request, { config, expectedBytes: state.bytes ?? 0, checkPlace: check });
+  if (account.stream(name) !== undefined) throw apiError(10130);
+  account.checkLimits(config, account.context.reserved(config.storage, { account: account.name, stream: name }));
+  const session = begin(request, { config, expectedBytes: state.bytes ?? 0, checkPlace: () => checkStillFits(request, config) });
   session.start();
   return { body: { deliver_subject: session.deliverSubject } };
+}
+
+/** The archive is complete, and others may have taken the stream's place. Throws `ApiError`. */
+function checkStillFits({ account }: ApiRequest, config: StreamConfig): void {
+  if (account.stream(config.name) !== undefined) throw apiError(10130);
+  try {
+    checkPlace(account, config);
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    throw apiError(10062, { err: `error adding stream: ${error.body.description} (${error.body.err_code})` });
+  }
 }
 
 function begin({ account, origin }: ApiRequest, plan: Pick<ConstructorParameters<typeof Restore>[1], "config" | "expectedBytes" | "checkPlace">): Restore {

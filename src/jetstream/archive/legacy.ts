@@ -3,7 +3,7 @@
  * records, `msgs/index.db` with the stream's figures and `obs/<consumer>/{meta.inf,meta.sum,o.dat}`. Every checksum is verified. Spec: streams, section 10.4.
  */
 import { createHash } from "node:crypto";
-import { anything, decodeJson, JsonError, type Shape, object, text } from "../json/index.ts";
+import { anything, decodeJson, JsonError, object, record, type Shape, text } from "../json/index.ts";
 import { type ByteQueue, NumberReader } from "./bytequeue.ts";
 import { ArchiveError } from "./error.ts";
 import { highwayHash64 } from "./highwayhash.ts";
@@ -183,7 +183,7 @@ export class LegacyReader implements ArchiveFormat {
       if (sum !== undefined && highwayHash64(keyOf(`${this.stream.name}/${name}`), meta).toString("hex") !== sum && highwayHash64(keyOf(name), meta).toString("hex") !== sum) {
         throw new ArchiveError("consumer metadata checksum mismatch");
       }
-      this.sink.consumer(name, decode(meta, anything), state ?? EMPTY_STATE);
+      this.sink.consumer(name, configOf(meta), state ?? EMPTY_STATE);
     }
     this.isComplete = true;
     this.sink.complete();
@@ -191,6 +191,14 @@ export class LegacyReader implements ArchiveFormat {
 }
 
 const EMPTY_STATE: ArchivedConsumerState = { delivered: { consumer_seq: 0, stream_seq: 0 }, ack_floor: { consumer_seq: 0, stream_seq: 0 } };
+
+/** The file holds the configuration among what its server knew of the consumer besides. */
+function configOf(meta: Buffer): unknown {
+  const config = decode(meta, record(anything));
+  return Object.fromEntries(Object.entries(config).filter(([field]) => !NOT_CONFIGURED.has(field)));
+}
+
+const NOT_CONFIGURED: ReadonlySet<string> = new Set(["Created", "Name"]);
 
 function keyOf(text: string): Buffer {
   return createHash("sha256").update(text).digest();

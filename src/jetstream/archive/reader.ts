@@ -35,8 +35,8 @@ export class ArchiveReader {
 
   /** There is nothing more to come, and `step` says there is nothing left to do. Throws `ArchiveError` when the archive is not whole. */
   end(): void {
-    if (this.#frames.rest > 0) throw new ArchiveError("unexpected EOF");
-    if (this.#format === undefined) throw new ArchiveError(this.bytes === 0 ? "EOF" : "unexpected EOF");
+    if (this.#frames.rest > 0) throw new ArchiveError("s2: corrupt input");
+    if (this.#format === undefined) throw new ArchiveError(this.#plain.length === 0 ? "EOF" : "unexpected EOF");
     if (!this.#format.isComplete) throw new ArchiveError(this.#format.truncated);
   }
 

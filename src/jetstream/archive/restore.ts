@@ -12,8 +12,10 @@ import { formatSize } from "../../util/size.ts";
 import { timestamp } from "../../util/timestamp.ts";
 import type { JetStreamAccount } from "../account.ts";
 import { ApiError, apiError, type ApiErrorBody } from "../api/errors.ts";
+import type { StreamConsumers } from "../seams.ts";
 import { infoAfterChange, StagedStore, type Stream } from "../stream/index.ts";
 import type { StreamConfig } from "../wire.ts";
+import { ArchiveError } from "./error.ts";
 import { ArchiveReader } from "./reader.ts";
 import type { ArchivedConsumerState, ArchivedState, ArchiveSink } from "./sink.ts";
 
@@ -43,7 +45,7 @@ interface Chunk {
 
 /** What is read goes to the staged store. */
 class StagingSink implements ArchiveSink {
-  readonly consumers: { readonly name: string; readonly config: unknown; readonly state: ArchivedConsumerState }[] = [];
+  private readonly consumers: { readonly name: string; readonly config: unknown; readonly state: ArchivedConsumerState }[] = [];
   #state: ArchivedState | undefined = undefined;
 
   constructor(
@@ -95,10 +97,26 @@ class StagingSink implements ArchiveSink {
     if (firstSeq > store.state.firstSeq && store.state.messages > 0) store.compact(firstSeq);
   }
 
+  /** Throws `ArchiveError`. */
+  importConsumers(consumers: StreamConsumers): void {
+    for (const { name, config, state } of this.consumers) {
+      try {
+        consumers.import(name, config, state);
+      } catch (error) {
+        throw new ArchiveError(`failed to add consumer ${JSON.stringify(name)}: ${reasonOf(error)}`);
+      }
+    }
+  }
+
   #reach(firstSeq: number): void {
     const { store } = this.staged;
     if (store.state.messages === 0 && firstSeq > store.state.lastSeq + 1) store.skip(firstSeq - 1, 0, 0);
   }
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof ApiError) return `${error.body.description} (${error.body.err_code})`;
+  return error instanceof Error ? error.message : String(error);
 }
 
 export class Restore {
@@ -228,9 +246,7 @@ export class Restore {
     try {
       plan.checkPlace();
       isStaged = false;
-      const stream = await this.#staged.complete((consumers) => {
-        for (const { name, config, state } of this.#sink.consumers) consumers.import(name, config, state);
-      });
+      const stream = await this.#staged.complete((consumers) => this.#sink.importConsumers(consumers));
       plan.onRestored(stream);
       account.context.log.info(`Completed restore of ${formatSize(this.#reader.bytes)} for stream ${this.#title} in ${this.#elapsed()}`);
       this.#respond(reply, { ...infoAfterChange(stream, true) });
@@ -270,7 +286,7 @@ export class Restore {
 
   #bodyOf(error: unknown): ApiErrorBody {
     if (error instanceof ApiError) return error.body;
-    return apiError(10062, { err: error instanceof Error ? error.message : String(error) }).body;
+    return apiError(10062, { err: reasonOf(error) }).body;
   }
 
   #respond(reply: string, body: Readonly<Record<string, unknown>>): void {

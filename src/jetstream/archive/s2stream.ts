@@ -101,6 +101,6 @@ function open(kind: number, body: Buffer): Buffer {
   if (body.length < 4) throw corrupt();
   const stored = body.subarray(4);
   const plain = kind === PLAIN ? stored : decodeBlock(stored, BLOCK_BYTES_MAX);
-  if (maskedChecksum(plain) !== body.readUInt32LE(0)) throw new ArchiveError("s2: crc mismatch");
+  if (maskedChecksum(plain) !== body.readUInt32LE(0)) throw new ArchiveError("s2: corrupt input, crc mismatch");
   return plain;
 }
