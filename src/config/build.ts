@@ -67,7 +67,7 @@ export function hasJetStream(options: Options, account: string): boolean {
   return configured.some(({ name, jetstream }) => name === account && jetstream !== undefined);
 }
 
-/** With a domain, its API subjects are mapped to the plain ones in every account that has JetStream. Source: JetStream pages, "domains". */
+/** With a domain, its API subjects are mapped to the plain ones in every account. Source: JetStream pages, "domains". */
 function withDomainMappings(options: Options): Options {
   const { domain } = options.jetstream;
   if (domain === "" || !options.jetstream.enabled) return options;
@@ -76,10 +76,10 @@ function withDomainMappings(options: Options): Options {
   const mappings = [to("INFO", "$JS.API.INFO"), ...families, to("$KV.>", "$KV.>"), to("$OBJ.>", "$OBJ.>")];
   return {
     ...options,
-    mappings: hasJetStream(options, GLOBAL_ACCOUNT) ? [...options.mappings, ...mappings] : options.mappings,
+    mappings: [...options.mappings, ...mappings],
     accounts: options.accounts.map((account) => {
       if (account.name === options.systemAccount) return { ...account, mappings: [...account.mappings, to(">", "$JS.API.>")] };
-      return account.name !== GLOBAL_ACCOUNT && hasJetStream(options, account.name) ? { ...account, mappings: [...account.mappings, ...mappings] } : account;
+      return account.name === GLOBAL_ACCOUNT ? account : { ...account, mappings: [...account.mappings, ...mappings] };
     }),
   };
 }

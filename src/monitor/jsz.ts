@@ -1,5 +1,5 @@
 /** /jsz: JetStream. Spec: monitoring, section 10. */
-import type { ConsumerInfo, JetStream, JetStreamAccount } from "../jetstream/index.ts";
+import type { JetStream, JetStreamAccount } from "../jetstream/index.ts";
 import { API_LEVEL } from "../jetstream/index.ts";
 import { timestamp } from "../util/timestamp.ts";
 import { optional } from "./format.ts";
@@ -186,14 +186,9 @@ function streamDetail(account: JetStreamAccount, stream: ReturnType<JetStreamAcc
     cluster: { leader: account.context.server.name },
     config: options.config ? info.config : undefined,
     state: info.state,
-    consumer_detail: options.consumers ? optional(consumerDetails(stream.consumers.infos({ withConfig: options.config, direct: false }))) : undefined,
-    direct_consumer_detail: options.consumers && options.directConsumers ? optional(consumerDetails(stream.consumers.infos({ withConfig: options.config, direct: true }).filter(({ config }) => config?.direct === true))) : undefined,
+    consumer_detail: options.consumers ? optional(stream.consumers.infos({ withConfig: options.config, direct: false })) : undefined,
+    direct_consumer_detail: options.consumers && options.directConsumers ? optional(stream.consumers.infos({ withConfig: options.config, direct: true }).filter(({ config }) => config?.direct === true)) : undefined,
     mirror: info.mirror,
     sources: info.sources,
   };
-}
-
-/** Unlike the API, a consumer that was never paused has the zero time here. */
-function consumerDetails(infos: readonly ConsumerInfo[]) {
-  return infos.map((info) => (info.config === undefined || info.config.pause_until !== undefined ? info : { ...info, config: { ...info.config, pause_until: "0001-01-01T00:00:00Z" } }));
 }
