@@ -5,7 +5,7 @@ import { selectMessage, timeOf } from "../stream/index.ts";
 import { fromByteString, toByteString } from "../../util/bytes.ts";
 import { apiError } from "./errors.ts";
 import type { ApiAnswer, ApiRequest, Route } from "./router.ts";
-import { decodeBody, streamOf } from "./streams.ts";
+import { answerWhenSafe, decodeBody, streamOf } from "./streams.ts";
 
 export const messageRoutes: readonly Route[] = [
   { pattern: "STREAM.MSG.GET.*", type: "stream_msg_get_response", handle: get },
@@ -51,14 +51,14 @@ function get(request: ApiRequest): ApiAnswer | undefined {
 
 const removeShape = object({ seq: uint64, no_erase: bool });
 
-function remove(request: ApiRequest): ApiAnswer {
+function remove(request: ApiRequest): ApiAnswer | Promise<ApiAnswer> {
   if (/^\s*(\{\s*\})?\s*$/.test(request.body)) throw apiError(10003);
   const { seq = 0, no_erase: keepsBytes = false } = decodeBody(request, removeShape);
   const stream = streamOf(request);
   if (stream.config.sealed) throw apiError(10109);
   if (stream.config.deny_delete) throw apiError(10057, { err: "message delete not permitted" });
   stream.settle();
-  if (stream.removeMessage(seq, !keepsBytes) !== undefined) return { body: { success: true } };
+  if (stream.removeMessage(seq, !keepsBytes) !== undefined) return answerWhenSafe(stream, { success: true });
   if (seq > stream.lastSeq) throw apiError(10057, { err: "stream store EOF" });
   if (seq < stream.store.state.firstSeq) throw apiError(10057, { err: "no message found" });
   throw apiError(10043, { seq });

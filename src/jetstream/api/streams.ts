@@ -136,7 +136,12 @@ export function adviseAction({ account, name }: Stream, action: keyof typeof ACT
 
 const purgeShape = object({ seq: uint64, filter: text, keep: uint64 });
 
-function purge(request: ApiRequest): ApiAnswer {
+/** Answers once what was done to the messages of the stream is safe. */
+export function answerWhenSafe(stream: Stream, body: ApiAnswer["body"]): ApiAnswer | Promise<ApiAnswer> {
+  return stream.commit()?.then(() => ({ body })) ?? { body };
+}
+
+function purge(request: ApiRequest): ApiAnswer | Promise<ApiAnswer> {
   const { seq = 0, filter = "", keep = 0 } = decodeOptional(request, purgeShape);
   if (seq > 0 && keep > 0) throw apiError(10003);
   const stream = streamOf(request);
@@ -144,7 +149,7 @@ function purge(request: ApiRequest): ApiAnswer {
   if (stream.config.deny_purge) throw apiError(10110, { err: "stream purge not permitted" });
   stream.settle();
   const purged = stream.purger.purge({ seq, keep, filter: filter === "" ? undefined : toByteString(filter) });
-  return { body: { success: true, purged } };
+  return answerWhenSafe(stream, { success: true, purged });
 }
 
 const infoShape = object({ offset: int, deleted_details: bool, subjects_filter: text });

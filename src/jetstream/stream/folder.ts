@@ -1,5 +1,5 @@
 /**
- * The folder of one stream: its metadata, and where its parts keep theirs. Spec: streams, section 6.3.
+ * The folder of one stream: its metadata, and where its parts keep theirs. A stream in memory has none, and ends with the process. Spec: streams, section 6.3.
  *
  *     <stream>/stream.json      configuration and time of creation
  *     <stream>/clean            there while the stream was stopped in order
@@ -12,7 +12,7 @@ import { decodeJson, JsonError } from "../json/index.ts";
 import { API_LEVEL } from "../context.ts";
 import { type JetStreamAccount, OfflineError } from "../account.ts";
 import type { AssetFiles } from "../seams.ts";
-import type { StreamConfig } from "../wire.ts";
+import type { Storage, StreamConfig } from "../wire.ts";
 import { normaliseStored } from "./config.ts";
 import { storedLevel } from "./metadata.ts";
 import { streamConfigShape } from "./shape.ts";
@@ -27,6 +27,8 @@ export class StreamFolder {
     private readonly account: JetStreamAccount,
     readonly path: string,
     private readonly files: AssetFiles,
+    /** Whether the stream is kept at all. */
+    private readonly isKept: boolean,
   ) {}
 
   get messages(): string {
@@ -58,11 +60,13 @@ export class StreamFolder {
     const { disk } = this.account.context;
     if (disk.exists(`${this.path}/${FOREIGN_FILE}`)) throw new Error(foreignText(this.path));
     if (disk.exists(this.#metadata)) throw new Error(`folder ${this.path} holds a stream that could not be read back`);
+    if (!this.isKept) return;
     disk.makeFolder(this.path);
     disk.makeFolder(this.consumers);
   }
 
   writeConfig(config: StreamConfig, createdNs: bigint): void {
+    if (!this.isKept) return;
     this.files.write(this.#metadata, Buffer.from(JSON.stringify({ format: FORMAT, created: String(createdNs), config })));
   }
 
@@ -93,23 +97,24 @@ export class StreamFolder {
   }
 
   leaveCleanMark(): void {
-    this.account.context.disk.writeFile(this.#cleanMark, new Uint8Array(0), FILE_MODE);
+    if (this.isKept) this.account.context.disk.writeFile(this.#cleanMark, new Uint8Array(0), FILE_MODE);
   }
 
   readSchedules(): unknown {
+    if (!this.isKept) return undefined;
     const bytes = this.files.read(this.#schedules);
     return bytes === undefined ? undefined : (JSON.parse(bytes.toString("utf8")) as unknown);
   }
 
   writeSchedules(schedules: unknown): void {
-    this.files.write(this.#schedules, Buffer.from(JSON.stringify(schedules)));
+    if (this.isKept) this.files.write(this.#schedules, Buffer.from(JSON.stringify(schedules)));
   }
 
   /** Removes the folder; what a crash leaves of it has a name that the next start removes. */
   remove(): void {
-    const { disk, nuid } = { disk: this.account.context.disk, nuid: this.account.context.nuid() };
-    if (!disk.exists(this.path)) return;
-    const doomed = `${this.account.folder}/.${nuid}`;
+    const { disk } = this.account.context;
+    if (!this.isKept || !disk.exists(this.path)) return;
+    const doomed = `${this.account.folder}/.${this.account.context.nuid()}`;
     disk.rename(this.path, doomed);
     disk.removeTree(doomed);
   }
@@ -133,6 +138,6 @@ function metadataOf(config: object): Record<string, string> | undefined {
   return typeof metadata === "object" && metadata !== null ? (metadata as Record<string, string>) : undefined;
 }
 
-export function openFolder(account: JetStreamAccount, name: string, files: AssetFiles): StreamFolder {
-  return new StreamFolder(account, `${account.folder}/${name}`, files);
+export function openFolder(account: JetStreamAccount, name: string, storage: Storage, files: AssetFiles): StreamFolder {
+  return new StreamFolder(account, `${account.folder}/${name}`, files, storage === "file");
 }

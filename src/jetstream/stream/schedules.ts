@@ -95,7 +95,7 @@ export class Schedules {
   save(): void {
     this.#saving?.cancel();
     this.#saving = undefined;
-    if (!this.isOn || this.#stream.config.storage === "memory") return;
+    if (!this.isOn) return;
     this.#stream.folder.writeSchedules([...this.#schedules.values()].map(({ seq, nextMs }) => [seq, nextMs]));
   }
 
@@ -188,7 +188,6 @@ function patternOf({ buffer, headerStart, bodyStart }: StoredMessage): ScheduleP
 /** Times by sequence, as they were written last. */
 function savedTimes(stream: Stream): ReadonlyMap<number, number> {
   const times = new Map<number, number>();
-  if (stream.config.storage === "memory") return times;
   const saved = stream.folder.readSchedules();
   if (!Array.isArray(saved)) return times;
   for (const entry of saved as unknown[]) {

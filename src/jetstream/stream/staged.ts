@@ -45,7 +45,7 @@ export class StagedStore {
       return;
     }
     const files = openAssetFiles(context, accountName, name);
-    this.#folder = openFolder(account, `.${context.nuid()}`, files);
+    this.#folder = openFolder(account, `.${context.nuid()}`, "file", files);
     this.#folder.make();
     this.#folder.writeConfig(config, createdNs);
     this.store = openFileStore({

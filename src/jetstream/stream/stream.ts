@@ -88,7 +88,7 @@ export class Stream implements AssetStream, ConsumerStream, SourcedStream {
     this.nameBytes = toByteString(config.name);
     const { context } = account;
     this.files = openAssetFiles(context, account.name, config.name);
-    this.folder = openFolder(account, config.name, this.files);
+    this.folder = openFolder(account, config.name, config.storage, this.files);
     this.store = this.#openStore(staged);
     this.lastSeq = this.store.state.lastSeq;
     this.acks = new PublishAcks(account.link, config.name, context.settings.domain);
@@ -113,7 +113,7 @@ export class Stream implements AssetStream, ConsumerStream, SourcedStream {
 
   /** Makes a stream of a normalised configuration, with what a restore has put into memory for it. Throws when its files cannot be made, and leaves nothing of it. */
   static create(account: JetStreamAccount, config: StreamConfig, createdNs: bigint, staged?: StagedStore): Stream {
-    openFolder(account, config.name, openAssetFiles(account.context, account.name, config.name)).make();
+    openFolder(account, config.name, config.storage, openAssetFiles(account.context, account.name, config.name)).make();
     const stream = new Stream(account, config, createdNs, staged);
     try {
       stream.folder.writeConfig(config, createdNs);
@@ -130,7 +130,7 @@ export class Stream implements AssetStream, ConsumerStream, SourcedStream {
   static recover(account: JetStreamAccount, folder: string): Stream {
     const name = folder.slice(folder.lastIndexOf("/") + 1);
     const files = openAssetFiles(account.context, account.name, name);
-    const { config, createdNs } = openFolder(account, name, files).readConfig();
+    const { config, createdNs } = openFolder(account, name, "file", files).readConfig();
     const stream = new Stream(account, config, createdNs);
     try {
       stream.#dropHalfBatch();
@@ -397,6 +397,12 @@ export class Stream implements AssetStream, ConsumerStream, SourcedStream {
   /** Finishes now what the end of the turn would: who looks at the stream sees a state in which everything published was dealt with. */
   settle(): void {
     if (this.#touched && !this.#closed) this.#finishTurn();
+  }
+
+  /** As `settle`; the promise, where there is one, resolves when what was done is as safe as the sync policy asks for. Before a request that changed messages is answered. */
+  commit(): Promise<void> | undefined {
+    this.settle();
+    return this.account.context.settings.syncIntervalMs === "always" && this.store.kind === "file" ? this.store.sync() : undefined;
   }
 
   #finishTurn(): void {
