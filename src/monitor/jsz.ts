@@ -84,10 +84,11 @@ export function jsz(source: MonitorSource, options: JszOptions) {
     config: jetstreamConfig(source, jetstream),
     limits: jetstreamLimits(source),
     streams: streams.length,
+    streams_leader: options.raft ? optional(streams.length) : undefined,
     consumers,
+    consumers_leader: options.raft ? optional(consumers) : undefined,
     messages: stores.reduce((sum, state) => sum + state.messages, 0),
     bytes: stores.reduce((sum, state) => sum + state.bytes, 0),
-    ...(options.raft ? { streams_leader: optional(streams.length), consumers_leader: optional(consumers) } : {}),
     account_details: accountDetails(jetstream, options),
     total: jetstream.accounts.size,
   };
@@ -123,7 +124,8 @@ export function jetstreamConfig({ options }: MonitorSource, { settings }: JetStr
     sync_interval: always ? 120e9 : Number(settings.syncIntervalMs) * 1e6,
     sync_always: optional(always),
     domain: optional(settings.domain),
-    compress_ok: true,
+    // The reference says so when both limits are given.
+    compress_ok: optional(options.jetstream.maxMemoryBytes >= 0 && options.jetstream.maxStoreBytes >= 0),
     unique_tag: optional(options.jetstream.uniqueTag),
     strict: optional(settings.strict),
   };
