@@ -12,15 +12,18 @@ export const messageRoutes: readonly Route[] = [
   { pattern: "STREAM.MSG.DELETE.*", type: "stream_msg_delete_response", handle: remove },
 ];
 
-const getShape = object({
-  seq: uint64,
-  last_by_subj: text,
-  next_by_subj: text,
-  batch: int,
-  max_bytes: int,
-  start_time: time,
-  no_hdr: bool,
-});
+const getShape = object(
+  {
+    seq: uint64,
+    last_by_subj: text,
+    next_by_subj: text,
+    batch: int,
+    max_bytes: int,
+    start_time: time,
+    no_hdr: bool,
+  },
+  "JSApiMsgGetRequest",
+);
 
 const view = new StoredMessage();
 
@@ -49,7 +52,7 @@ function get(request: ApiRequest): ApiAnswer | undefined {
   };
 }
 
-const removeShape = object({ seq: uint64, no_erase: bool });
+const removeShape = object({ seq: uint64, no_erase: bool }, "JSApiMsgDeleteRequest");
 
 function remove(request: ApiRequest): ApiAnswer | Promise<ApiAnswer> {
   if (/^\s*(\{\s*\})?\s*$/.test(request.body)) throw apiError(10003);

@@ -134,7 +134,7 @@ export function adviseAction({ account, name }: Stream, action: keyof typeof ACT
   account.advise(`ADVISORY.STREAM.${ACTION_SUBJECTS[action]}.${name}`, "stream_action", { stream: name, action });
 }
 
-const purgeShape = object({ seq: uint64, filter: text, keep: uint64 });
+const purgeShape = object({ seq: uint64, filter: text, keep: uint64 }, "JSApiStreamPurgeRequest");
 
 /** Answers once what was done to the messages of the stream is safe. */
 export function answerWhenSafe(stream: Stream, body: ApiAnswer["body"]): ApiAnswer | Promise<ApiAnswer> {
@@ -152,7 +152,7 @@ function purge(request: ApiRequest): ApiAnswer | Promise<ApiAnswer> {
   return answerWhenSafe(stream, { success: true, purged });
 }
 
-const infoShape = object({ offset: int, deleted_details: bool, subjects_filter: text });
+const infoShape = object({ offset: int, deleted_details: bool, subjects_filter: text }, "JSApiStreamInfoRequest");
 
 function info(request: ApiRequest): ApiAnswer | Promise<ApiAnswer> {
   const { offset = 0, deleted_details: deleted = false, subjects_filter: subjects = "" } = decodeOptional(request, infoShape);
@@ -162,7 +162,7 @@ function info(request: ApiRequest): ApiAnswer | Promise<ApiAnswer> {
   return { body: { ...paging, ...info } };
 }
 
-const pageShape = object({ offset: int, subject: text });
+const pageShape = object({ offset: int, subject: text }, "JSApiStreamNamesRequest");
 
 /** Streams that a paged request asks for, and where its page begins. */
 function page(request: ApiRequest): { readonly streams: Stream[]; readonly offset: number } {

@@ -35,7 +35,7 @@ const fields = {
   duplicate_window: duration,
   placement: object({ cluster: text, tags: list(text), preferred: text }, "Placement"),
   mirror: source,
-  sources: list(source),
+  sources: list(source, "[]*server.StreamSource"),
   compression: compressionWord,
   first_seq: uint64,
   subject_transform: subjectTransform,
