@@ -31,6 +31,8 @@ const SEGMENT_SPAN_MAX = 2 ** 31;
 const SEGMENTS_PER_LIMIT = 8;
 /** The tail is this large while a store is busy; another one is kept behind it for who reads what was just written. */
 const TAIL_BYTES = 1024 * 1024;
+/** After a write, a tail of this length is full: the rest is room for the next turn. */
+const TAIL_FULL_BYTES = 512 * 1024;
 const TAIL_FIRST_BYTES = 4096;
 /** Indexes of full segments that are kept at hand. */
 const COLD_INDEXES_MAX = 16;
@@ -278,7 +280,7 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
     const full = this.#active;
     full.isSealed = true;
     full.index?.trim();
-    this.#start(first);
+    this.#start(first).index = new SegmentIndex(first, Math.max(1, full.slots >>> 1));
     if (full.live === 0) this.drop(full);
     return this.#active;
   }
@@ -295,7 +297,7 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
     if (tail === undefined) {
       tail = segment.tail = new ByteWindow(Math.max(bytes, TAIL_FIRST_BYTES));
       tail.start = segment.end;
-    } else if (tail.length + bytes > tail.capacity) tail.reserve(bytes, tail.length < TAIL_BYTES ? TAIL_BYTES : Number.POSITIVE_INFINITY);
+    } else tail.reserve(bytes);
     return tail;
   }
 
@@ -395,7 +397,7 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
       this.#unwritten = [this.#active];
     }
     const { tail } = this.#active;
-    if (tail !== undefined && tail.length >= TAIL_BYTES) this.#turnTail(this.#active, tail);
+    if (tail !== undefined && tail.length >= TAIL_FULL_BYTES) this.#turnTail(this.#active, tail);
     return true;
   }
 
@@ -429,7 +431,7 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
   #turnTail(segment: FileSegment, tail: ByteWindow): void {
     const spare = this.#previousTail?.window;
     this.#previousTail = { segment, window: tail };
-    const next = spare !== undefined && spare.capacity === TAIL_BYTES ? spare : new ByteWindow(TAIL_BYTES);
+    const next = spare !== undefined && spare.capacity >= TAIL_BYTES && spare.capacity <= 2 * TAIL_BYTES ? spare : new ByteWindow(TAIL_BYTES);
     next.start = this.#active.end;
     next.length = 0;
     if (this.#active === segment || this.#active.tail === undefined) this.#active.tail = next;

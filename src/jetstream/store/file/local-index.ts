@@ -18,7 +18,7 @@ export function toGlobal(local: LocalIndex, subjects: SubjectTable, segment: Fil
   global.sizes = index.sizes;
   global.deltas = index.deltas;
   global.marks = index.marks;
-  global.ids = new Uint32Array(Math.max(1, index.ids.length));
+  global.ids = new Uint32Array(index.offsets.length);
   const { hasRemovals } = segment;
   for (let slot = index.slotFrom(floor); slot < index.count; slot++) {
     if (!hasRemovals || !segment.isRemoved(index.offsets[slot])) global.ids[slot] = ids[index.ids[slot]];
@@ -71,7 +71,7 @@ function build(segment: FileSegment, index: SegmentIndex, names: Names, floor: n
   locals.sizes = index.sizes;
   locals.deltas = index.deltas;
   locals.marks = index.marks;
-  locals.ids = new Uint32Array(Math.max(1, index.count));
+  locals.ids = new Uint32Array(index.count);
   let latest = NO_SUBJECT;
   let number = 0;
   for (let slot = 0; slot < index.count; slot++) {

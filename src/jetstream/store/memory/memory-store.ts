@@ -66,7 +66,9 @@ export class MemoryStore extends SegmentedStore<MemorySegment> {
     }
     const full = this.#active;
     full.index?.trim();
-    this.#start(seq);
+    // Where one was filled the next one will be.
+    this.#start(seq).window.resize(Math.max(recordBytes, SEGMENT_BYTES));
+    this.#active.index = new SegmentIndex(seq, full.index?.count);
     if (full.live === 0) this.list.remove(full);
     return this.#active;
   }

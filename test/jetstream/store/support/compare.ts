@@ -1,0 +1,66 @@
+/** Whether a store says of everything what the model says. */
+import { expect } from "bun:test";
+import { type MessageStore, StoredMessage } from "../../../../src/jetstream/store/index.ts";
+import type { Model } from "./model.ts";
+
+export const FILTERS: readonly (readonly string[])[] = [[], [">"], ["a"], ["a.b"], ["a.*"], ["*.b"], ["a.>"], ["*.*.c"], ["a.*", "*.b"], ["a.b", "b.b", "a.b"], ["x"], ["*"], ["b.>", "a"]];
+
+export function expectState(store: MessageStore, model: Model): void {
+  const { state } = store;
+  const [first] = model.messages;
+  expect({
+    messages: state.messages,
+    bytes: state.bytes,
+    firstSeq: state.firstSeq,
+    lastSeq: state.lastSeq,
+    first: [state.firstSeconds, state.firstNanos],
+    last: [state.lastSeconds, state.lastNanos],
+    subjects: state.subjects,
+    deleted: state.deleted,
+  }).toEqual({
+    messages: model.messages.length,
+    bytes: model.messages.reduce((sum, message) => sum + model.sizeOf(message), 0),
+    firstSeq: model.firstSeq,
+    lastSeq: model.lastSeq,
+    first: [first?.seconds ?? 0, first?.nanos ?? 0],
+    last: [model.lastSeconds, model.lastNanos],
+    subjects: model.subjects([]).size,
+    deleted: first === undefined ? 0 : model.lastSeq - first.seq + 1 - model.messages.length,
+  });
+}
+
+export function expectMessages(store: MessageStore, model: Model): void {
+  const into = new StoredMessage();
+  const read: unknown[] = [];
+  for (let seq = store.next([], 0, into); seq !== 0; seq = store.next([], seq + 1, into)) read.push(contents(into));
+  expect(read).toEqual(model.messages.map(({ seq, subject, seconds, nanos, header, body, marks }) => ({ seq, subject, seconds, nanos, header, body, marks })));
+}
+
+export function contents(message: StoredMessage): Record<string, unknown> {
+  const { seq, subject, seconds, nanos, marks, buffer, headerStart, bodyStart, end } = message;
+  return { seq, subject, seconds, nanos, header: buffer.latin1Slice(headerStart, bodyStart), body: buffer.latin1Slice(bodyStart, end), marks };
+}
+
+/** Compares every question, from a few places. */
+export function expectAnswers(store: MessageStore, model: Model, places: readonly number[]): void {
+  for (const filters of FILTERS) {
+    for (const from of places) {
+      expect(["next", filters, from, store.next(filters, from, undefined)]).toEqual(["next", filters, from, model.next(filters, from)]);
+      expect(["previous", filters, from, store.previous(filters, from, undefined)]).toEqual(["previous", filters, from, model.previous(filters, from)]);
+      for (const last of [false, true]) expect(["pending", filters, from, last, store.countPending(filters, from, last)]).toEqual(["pending", filters, from, last, model.pending(filters, from, last)]);
+      expect(["lasts", filters, from, store.lastPerSubject(filters, from, 1000)]).toEqual(["lasts", filters, from, model.lasts(filters, from).map(({ seq }) => seq)]);
+    }
+    const subjects = model.subjects(filters);
+    expect(new Map(store.subjects(filters))).toEqual(subjects);
+    expect(store.countSubjects(filters, 1000)).toBe(subjects.size);
+  }
+  for (const from of places) {
+    for (const mask of [1, 2, 3]) expect(store.nextMarked(mask, from)).toBe(model.messages.find(({ seq, marks }) => seq >= from && (marks & mask) !== 0)?.seq ?? 0);
+  }
+  for (const seconds of new Set(model.messages.map((message) => message.seconds))) {
+    for (const nanos of [0, 5]) expect(store.seqAtTime(seconds, nanos)).toBe(model.atTime(seconds, nanos));
+  }
+  expect(store.deletedRanges()).toEqual(model.deleted());
+  for (const [subject, state] of model.subjects([])) expect(store.subjectState(subject)).toEqual(state);
+  expect(store.subjectState("nowhere")).toBeUndefined();
+}
