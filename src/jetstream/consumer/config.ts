@@ -14,7 +14,8 @@ const SECOND_NS = 1_000_000_000;
 const ACK_WAIT_NS = 30 * SECOND_NS;
 const MAX_WAITING = 512;
 const MAX_ACK_PENDING = 1000;
-const EPHEMERAL_THRESHOLD_NS = 5 * SECOND_NS;
+/** How long an ephemeral consumer lives without use. */
+export const EPHEMERAL_THRESHOLD_NS = 5 * SECOND_NS;
 const PIN_TIMEOUT_NS = 120 * SECOND_NS;
 
 /** A configuration while it is put together. */
@@ -26,8 +27,16 @@ export function normaliseConsumerConfig(stream: ConsumerStream, raw: RawConsumer
   clamp(draft, strict);
   complete(stream, draft, strict);
   validate(stream, draft);
-  if (draft.durable_name === undefined && draft.inactive_threshold === undefined) draft.inactive_threshold = EPHEMERAL_THRESHOLD_NS;
-  return inWireOrder(draft);
+  const config = inWireOrder(draft);
+  // A pin timeout that made no sense asks for the level all the same.
+  if ((raw.priority_timeout ?? 0) === 0 || draft.priority_timeout !== undefined) return config;
+  return { ...config, metadata: { ...config.metadata, ...storedMetadata({ ...draft, priority_timeout: 1 }) } };
+}
+
+/** The configuration of a new consumer: an ephemeral one says how long it lives without use. */
+export function withThreshold(config: ConsumerConfig): ConsumerConfig {
+  if (config.durable_name !== undefined || config.inactive_threshold !== undefined) return config;
+  return inWireOrder({ ...config, inactive_threshold: EPHEMERAL_THRESHOLD_NS });
 }
 
 /** Orders the fields, drops what is absent, and stamps the level of the API that the consumer needs. */

@@ -12,7 +12,7 @@ import { StoredMessage } from "../store/index.ts";
 import type { ConsumerConfig, ConsumerInfo, StreamConfig } from "../wire.ts";
 import { Consumer } from "./consumer.ts";
 import { checkCapacity, checkWorkQueue } from "./admission.ts";
-import { inWireOrder } from "./config.ts";
+import { inWireOrder, withThreshold } from "./config.ts";
 import type { ConsumerHost, StopReason } from "./host.ts";
 import { type ArchivedState, archivedState, type ConfigDetail, consumerInfo, restoreState } from "./info.ts";
 import { ConsumerMatches } from "./matches.ts";
@@ -131,8 +131,9 @@ export class Consumers implements StreamConsumers, ConsumerHost {
     return this.#create(name, config);
   }
 
-  #create(name: string, config: ConsumerConfig): Consumer {
+  #create(name: string, wanted: ConsumerConfig): Consumer {
     const { context } = this.stream.account;
+    const config = withThreshold(wanted);
     const start = startOf(this.stream.store, this.stream.config, config);
     const consumer = new Consumer(this, name, config, context.clock.nowNs(), new ConsumerState(settlingOf(config.ack_policy), start.next), start.frozen);
     try {
@@ -158,15 +159,17 @@ export class Consumers implements StreamConsumers, ConsumerHost {
   }
 
   #update(consumer: Consumer, wanted: ConsumerConfig): Consumer {
-    // Only PAUSE changes the moment.
-    const config = { ...wanted, pause_until: consumer.config.pause_until };
+    const { pause_until: until, inactive_threshold: threshold } = consumer.config;
+    // Only PAUSE changes the moment; an ephemeral consumer keeps its threshold unless it gets another.
+    const kept = wanted.durable_name === undefined ? (wanted.inactive_threshold ?? threshold) : wanted.inactive_threshold;
+    const config = inWireOrder({ ...wanted, pause_until: until, inactive_threshold: kept });
     checkUpdate(consumer.config, config, () => consumer.push !== undefined && this.stream.account.link.hasInterest(consumer.deliverSubject));
     const others = [...this.#byName.values()].filter((other) => other !== consumer);
     checkWorkQueue(this.stream, config, consumer.config, others);
     if (sameConfig(consumer.config, config)) return consumer;
     const filtersChanged = !sameFilters(consumer.config, config);
     if (filtersChanged) this.#matches.remove(consumer);
-    consumer.update(inWireOrder(config), filtersChanged);
+    consumer.update(config, filtersChanged);
     if (filtersChanged) {
       this.#matches.add(consumer);
       if (consumer.hasStrays) this.#strays.add(consumer);
@@ -388,8 +391,9 @@ export class Consumers implements StreamConsumers, ConsumerHost {
     this.#scheduled = false;
     if (this.#closed) return;
     this.#sendAnswers();
-    if (this.#ready.length > 0) this.#deliver();
+    // Whoever refuses a message hears that it was heard before the message comes again.
     this.#persistence.flush();
+    if (this.#ready.length > 0) this.#deliver();
   }
 
   flush(): void {

@@ -1,5 +1,6 @@
 /** When a consumer that nobody uses ends. Spec: consumers, section 4. */
 import { Alarm } from "./alarm.ts";
+import { EPHEMERAL_THRESHOLD_NS } from "./config.ts";
 import type { Consumer } from "./consumer.ts";
 
 /** A pull consumer's timer runs a little longer, so that many do not end at once. */
@@ -34,7 +35,8 @@ export class Lifetime {
 
   /** Milliseconds; 0: for ever. */
   get #thresholdMs(): number {
-    return (this.#consumer.config.inactive_threshold ?? 0) / 1e6;
+    const { durable_name: durable, inactive_threshold: threshold = durable === undefined ? EPHEMERAL_THRESHOLD_NS : 0 } = this.#consumer.config;
+    return threshold / 1e6;
   }
 
   /** A request, a delivery, an acknowledgement. */

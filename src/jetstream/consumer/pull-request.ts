@@ -44,21 +44,18 @@ const ONE: PullOptions = {
   priority: PRIORITY_PLAIN,
 };
 
-const shape = object(
-  {
-    batch: int,
-    expires: duration,
-    no_wait: bool,
-    max_bytes: int,
-    idle_heartbeat: duration,
-    group: text,
-    min_pending: int64,
-    min_ack_pending: int64,
-    id: text,
-    priority: int,
-  },
-  "JSApiConsumerGetNextRequest",
-);
+const shape = object({
+  batch: int,
+  expires: duration,
+  no_wait: bool,
+  max_bytes: int,
+  idle_heartbeat: duration,
+  group: text,
+  min_pending: int64,
+  min_ack_pending: int64,
+  id: text,
+  priority: int,
+});
 
 const KNOWN_MAX = 64;
 /** Longer payloads are rare, and not worth keeping. */

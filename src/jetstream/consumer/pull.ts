@@ -85,7 +85,7 @@ export class PullOutlet implements Outlet {
     if (policy === undefined) return undefined;
     if (options.group === "") return "400 Bad Request - Priority Group missing";
     if (!groups.includes(options.group)) return "400 Bad Request - Invalid Priority Group";
-    if (options.id !== "" && this.#pin?.id !== options.id) return "423 Nats-Pin-Id mismatch";
+    if (options.id !== "" && this.#pin !== undefined && this.#pin.id !== "" && this.#pin.id !== options.id) return "423 Nats-Pin-Id mismatch";
     return undefined;
   }
 

@@ -1,10 +1,10 @@
 /** Where a consumer may be set back, or forward, to. Spec: consumers, section 11. */
-import { decodeJson, int64, JsonError, object } from "../json/index.ts";
+import { decodeJson, JsonError, object, uint64 } from "../json/index.ts";
 import { apiError } from "../api/errors.ts";
 import type { Consumer } from "./consumer.ts";
 import { seqAtTime } from "./start.ts";
 
-const shape = object({ seq: int64 }, "JSApiConsumerResetRequest");
+const shape = object({ seq: uint64 }, "JSApiConsumerResetRequest");
 
 /** The next sequence that the request asks for. Throws `ApiError`. */
 export function resetTarget(consumer: Consumer, body: string): number {
