@@ -2,7 +2,7 @@
  * A matched message to its takers: every plain subscription, and per queue group one member, drawn evenly; when that member cannot take it, the next in
  * the circle is tried.
  */
-import { Delivery, type MatchResult, type Message, type Subscriber } from "../routing/index.ts";
+import { Delivery, type MatchResult, type Message, type SeenSubject, type Subscriber } from "../routing/index.ts";
 
 /** xorshift32: fast, and good enough to spread load evenly. Seeded once per process by `seedDistribution`. */
 let state = 0x9e3779b9;
@@ -19,12 +19,12 @@ function draw(below: number): number {
 }
 
 /** Delivers to all takers; returns how many took it. `origin` is the publisher (undefined: the server). */
-export function distribute(result: MatchResult, message: Message, subject: string, subjectBytes: Buffer, origin: Subscriber | undefined): number {
+export function distribute(result: MatchResult, message: Message, seen: SeenSubject, origin: Subscriber | undefined): number {
   let taken = 0;
   const plain = result.plain;
   for (let i = 0; i < plain.length; i++) {
     const subscription = plain[i];
-    if (subscription.owner.deliver(subscription, message, subject, subjectBytes, origin) === Delivery.Delivered) taken++;
+    if (subscription.owner.deliver(subscription, message, seen, origin) === Delivery.Delivered) taken++;
   }
   const queues = result.queues;
   for (let q = 0; q < queues.length; q++) {
@@ -33,7 +33,7 @@ export function distribute(result: MatchResult, message: Message, subject: strin
     const first = count === 1 ? 0 : draw(count);
     for (let i = 0; i < count; i++) {
       const member = members[first + i < count ? first + i : first + i - count];
-      if (member.owner.deliver(member, message, subject, subjectBytes, origin) === Delivery.Delivered) {
+      if (member.owner.deliver(member, message, seen, origin) === Delivery.Delivered) {
         taken++;
         break;
       }

@@ -6,5 +6,5 @@ export type { Mapping } from "./mapping.ts";
 export { Message } from "./message.ts";
 export { hasNoEmptyToken, hasWildcard, isSubsetOf, isValidConfiguredSubject, isValidLiteralSubject, isValidSubject, subjectMatches, subjectsOverlap, tokenCount } from "./subject.ts";
 export { Delivery, Subscription } from "./subscription.ts";
-export type { Subscriber } from "./subscription.ts";
+export type { SeenSubject, Subscriber } from "./subscription.ts";
 export { SubjectTransform, TransformError } from "./transform.ts";

@@ -15,12 +15,18 @@ export const enum Delivery {
   StalledConsumer,
 }
 
+/** The subject of a delivery: a byte string, and the same as bytes, which not every receiver needs. */
+export interface SeenSubject {
+  readonly subject: string;
+  readonly bytes: Buffer;
+}
+
 export interface Subscriber {
   /**
-   * Encodes `message` for the owner of `subscription`. `subject` and `subjectBytes` are the delivered subject, `origin` the publisher
+   * Encodes `message` for the owner of `subscription`. `seen` is the subject it is delivered under, `origin` the publisher
    * (undefined: the server itself), for echo suppression.
    */
-  deliver(subscription: Subscription, message: Message, subject: string, subjectBytes: Buffer, origin: Subscriber | undefined): Delivery;
+  deliver(subscription: Subscription, message: Message, seen: SeenSubject, origin: Subscriber | undefined): Delivery;
   /** What `deliver` would answer, without delivering (trace-only messages). */
   judge(subscription: Subscription, subject: string, origin: Subscriber | undefined): Delivery;
   /** Who this is, in the words of a trace event: `kind` 0 is a client. */

@@ -22,7 +22,7 @@ class Counter implements Subscriber {
 }
 
 const message = internalMessage("s", undefined, "", "x");
-const subject = Buffer.from("s");
+const seen = { subject: "s", bytes: Buffer.from("s") };
 const members = (...owners: Counter[]): Subscription[] => owners.map((owner, index) => new Subscription(owner, "s", "q", String(index)));
 
 describe("queue groups", () => {
@@ -32,7 +32,7 @@ describe("queue groups", () => {
       const owners = Array.from({ length: 7 }, () => new Counter());
       const result = { plain: [], queues: [members(...owners)] };
       const messages = 70_000;
-      for (let i = 0; i < messages; i++) expect(distribute(result, message, "s", subject, undefined)).toBe(1);
+      for (let i = 0; i < messages; i++) expect(distribute(result, message, seen, undefined)).toBe(1);
       const expected = messages / owners.length;
       const chiSquared = owners.reduce((sum, owner) => sum + (owner.taken - expected) ** 2 / expected, 0);
       // 6 degrees of freedom: above 27.9 once in ten thousand.
@@ -43,17 +43,17 @@ describe("queue groups", () => {
   test("a member that cannot take it is passed over, each is asked once", () => {
     const dead = [new Counter(Delivery.NoEcho), new Counter(Delivery.SubscriberClosed), new Counter(Delivery.Denied)];
     const alive = new Counter();
-    expect(distribute({ plain: [], queues: [members(...dead, alive)] }, message, "s", subject, undefined)).toBe(1);
+    expect(distribute({ plain: [], queues: [members(...dead, alive)] }, message, seen, undefined)).toBe(1);
     expect(alive.taken).toBe(1);
     expect(dead.every((owner) => owner.asked <= 1)).toBe(true);
-    expect(distribute({ plain: [], queues: [members(...dead)] }, message, "s", subject, undefined)).toBe(0);
+    expect(distribute({ plain: [], queues: [members(...dead)] }, message, seen, undefined)).toBe(0);
   });
 
   test("every group gets one, every plain subscription its own", () => {
     const plain = [new Counter(), new Counter()];
     const groups = [[new Counter(), new Counter()], [new Counter()]];
     const result = { plain: plain.map((owner) => new Subscription(owner, "s", "", "1")), queues: groups.map((owners) => members(...owners)) };
-    expect(distribute(result, message, "s", subject, undefined)).toBe(4);
+    expect(distribute(result, message, seen, undefined)).toBe(4);
     expect(groups.map((owners) => owners.reduce((sum, owner) => sum + owner.taken, 0))).toEqual([1, 1]);
   });
 });

@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import { Account } from "../../src/accounts/index.ts";
 import { InternalLink } from "../../src/links/internal/index.ts";
-import { Delivery, type Message, type Subscriber, Subscription } from "../../src/routing/index.ts";
+import { Delivery, type Message, type SeenSubject, type Subscriber, Subscription } from "../../src/routing/index.ts";
 
 interface Seen {
   readonly subject: string;
@@ -27,8 +27,8 @@ function seen(message: Message, subject: string): Seen {
 class Receiver implements Subscriber {
   readonly messages: Seen[] = [];
 
-  deliver(_subscription: Subscription, message: Message, subject: string, subjectBytes: Buffer): Delivery {
-    expect(subjectBytes.latin1Slice()).toBe(subject);
+  deliver(_subscription: Subscription, message: Message, { subject, bytes }: SeenSubject): Delivery {
+    expect(bytes.latin1Slice()).toBe(subject);
     this.messages.push(seen(message, subject));
     return Delivery.Delivered;
   }

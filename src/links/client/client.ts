@@ -11,7 +11,7 @@ import type { Identity, Permissions } from "../../auth/index.ts";
 import type { ConnectionType } from "../../config/index.ts";
 import type { Stream, StreamError, StreamHandler, Timer, TlsState } from "../../platform/index.ts";
 import { type CloseReason, type ConnectOptions, defaultConnectOptions, encodeInfo, FirstOperation, type OperationHandler, parseConnect, ParseError, Parser, type ServerInfo } from "../../protocol/index.ts";
-import { Delivery, type Message, type Subscriber, type Subscription } from "../../routing/index.ts";
+import { Delivery, type Message, type SeenSubject, type Subscriber, type Subscription } from "../../routing/index.ts";
 import { fromByteString, toByteString } from "../../util/bytes.ts";
 import { distribute } from "../distribute.ts";
 import type { LinkHost } from "../host.ts";
@@ -465,7 +465,7 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
       return publishWithChecks(this, message, entry);
     }
     this.acknowledge();
-    const taken = distribute(entry.result, message, entry.subject, entry.bytes, this);
+    const taken = distribute(entry.result, message, entry, this);
     if (taken === 0) this.tellNoResponders(message, entry.subject);
   }
 
@@ -496,8 +496,8 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
     return Delivery.Delivered;
   }
 
-  deliver(subscription: Subscription, message: Message, subject: string, subjectBytes: Buffer, origin: Subscriber | undefined): Delivery {
-    const verdict = this.judge(subscription, subject, origin);
+  deliver(subscription: Subscription, message: Message, seen: SeenSubject, origin: Subscriber | undefined): Delivery {
+    const verdict = this.judge(subscription, seen.subject, origin);
     if (verdict !== Delivery.Delivered) return verdict;
     if (this.permissions !== null && this.permissions.tracksReplies && message.replyStart !== message.replyEnd) this.permissions.noteReply(message.reply());
     const outbound = this.outbound;
@@ -513,10 +513,10 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
       this.slowConsumer(`Slow Consumer Detected: MaxPending of ${maxPending} Exceeded`, "Slow Consumer (Pending Bytes)");
       return Delivery.SubscriberClosed;
     }
-    const bytes = encodeDelivery(outbound, subscription, message, subjectBytes, this.#headers);
+    const bytes = encodeDelivery(outbound, subscription, message, seen.bytes, this.#headers);
     this.outMsgs++;
     this.outBytes += bytes;
-    if (this.traced) this.logged.traceDelivery(subscription, message, subject);
+    if (this.traced) this.logged.traceDelivery(subscription, message, seen.subject);
     if (subscription.max > 0 && subscription.delivered >= subscription.max) this.subscriptions.remove(subscription);
     return Delivery.Delivered;
   }

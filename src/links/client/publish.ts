@@ -45,7 +45,7 @@ export function publishWithChecks(link: ClientLink, published: Message, entry: S
     return;
   }
   link.acknowledge();
-  const taken = tracer === undefined ? distribute(target.result, message, target.subject, target.bytes, link) : tracer.distribute(target, message);
+  const taken = tracer === undefined ? distribute(target.result, message, target, link) : tracer.distribute(target, message);
   if (taken === 0) link.tellNoResponders(message, target.subject);
   tracer?.finish();
 }

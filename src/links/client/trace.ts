@@ -123,7 +123,7 @@ export class MessageTracer {
   distribute(entry: SubjectEntry, message: Message): number {
     let taken = 0;
     const offer = (subscription: Subscription): boolean => {
-      const delivery = this.only ? subscription.owner.judge(subscription, entry.subject, this.link) : subscription.owner.deliver(subscription, message, entry.subject, entry.bytes, this.link);
+      const delivery = this.only ? subscription.owner.judge(subscription, entry.subject, this.link) : subscription.owner.deliver(subscription, message, entry, this.link);
       this.#egress(subscription, delivery);
       if (delivery === Delivery.Delivered) taken++;
       return delivery === Delivery.Delivered;
@@ -143,7 +143,7 @@ export class MessageTracer {
     const { header, payload } = encoded(Buffer.from(json, "utf8"), this.headers.get("Accept-Encoding")?.[0] ?? "");
     const event = internalMessage(this.destination, "", header, payload.latin1Slice());
     const entry = this.link.account.interest.findSubject(this.destination);
-    distribute(entry.result, event, entry.subject, entry.bytes, undefined);
+    distribute(entry.result, event, entry, undefined);
   }
 
   #egress(subscription: Subscription, delivery: Delivery): void {

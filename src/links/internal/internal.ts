@@ -6,8 +6,8 @@
  * message; when nobody did, the publisher hears of no responders as if there were no subscription.
  */
 import type { Account } from "../../accounts/index.ts";
-import { Delivery, type MatchResult, Message, type SubjectEntry, type Subscriber, Subscription } from "../../routing/index.ts";
-import { putByteString, putDecimal } from "../../util/bytes.ts";
+import { Delivery, type MatchResult, Message, type SeenSubject, type SubjectEntry, type Subscriber, Subscription } from "../../routing/index.ts";
+import { copyBytes, putByteString, putDecimal } from "../../util/bytes.ts";
 import { distribute } from "../distribute.ts";
 
 /** `subject` is what was delivered, after mappings; `origin` the publisher, undefined when that is the server. All strings are byte strings. */
@@ -31,6 +31,7 @@ interface Scratch {
   buffer: Buffer;
   /** The first bytes of `buffer`, where the subject is, by length. */
   readonly heads: (Buffer | undefined)[];
+  readonly seen: { subject: string; bytes: Buffer };
 }
 
 /** Larger messages get a buffer of their own, so that one of them does not stay in memory for ever. */
@@ -75,7 +76,7 @@ export class InternalLink implements Subscriber {
     return hasTakers(this.account.interest.findSubject(subject));
   }
 
-  deliver(subscription: Subscription, message: Message, subject: string, _subjectBytes: Buffer, origin: Subscriber | undefined): Delivery {
+  deliver(subscription: Subscription, message: Message, { subject }: SeenSubject, origin: Subscriber | undefined): Delivery {
     if (subscription.closed || !(subscription instanceof InternalSubscription)) return Delivery.SubscriptionClosed;
     if (!subscription.handler(message, subject, origin)) return Delivery.Denied;
     subscription.delivered++;
@@ -100,7 +101,10 @@ export class InternalLink implements Subscriber {
     const scratch = this.#begin(subject, reply, header.length, payload.length);
     let at = putByteString(header, scratch.buffer, scratch.message.bodyStart);
     if (text) at = putByteString(payload, scratch.buffer, at);
-    else at += copy(payload, 0, payload.length, scratch.buffer, at);
+    else {
+      scratch.buffer.set(payload, at);
+      at += payload.length;
+    }
     return this.#end(scratch, result, subject, at);
   }
 
@@ -108,21 +112,20 @@ export class InternalLink implements Subscriber {
    * Publishes bytes to the takers of `to`, who see it as a message on `subject`: how a stored message travels to a deliver subject or an inbox. The bytes are
    * header blocks and payload as ranges, with `extraHeader` (whole lines, each ending in CR LF) added to the end of the header block.
    */
-  forward(to: Pick<SubjectEntry, "result">, subject: string, reply: string, extraHeader: string, buffer: Uint8Array, headerStart: number, bodyStart: number, end: number): number {
+  forward(to: Pick<SubjectEntry, "result">, subject: string, reply: string, extraHeader: string, buffer: Buffer, headerStart: number, bodyStart: number, end: number): number {
     if (!hasTakers(to)) return 0;
     const stored = bodyStart - headerStart;
     const headerLength = extraHeader === "" ? stored : stored === 0 ? EMPTY_BLOCK_LENGTH + extraHeader.length : stored + extraHeader.length;
     const scratch = this.#begin(subject, reply, headerLength, end - bodyStart);
     const target = scratch.buffer;
     let at = scratch.message.bodyStart;
-    if (extraHeader === "") at += copy(buffer, headerStart, bodyStart, target, at);
+    if (extraHeader === "") at = copyBytes(buffer, headerStart, end, target, at);
     else {
-      if (stored === 0) at = putByteString("NATS/1.0\r\n", target, at);
-      else at += copy(buffer, headerStart, bodyStart - 2, target, at);
+      at = stored === 0 ? putByteString("NATS/1.0\r\n", target, at) : copyBytes(buffer, headerStart, bodyStart - 2, target, at);
       at = putByteString(extraHeader, target, at);
       at = putByteString("\r\n", target, at);
+      at = copyBytes(buffer, bodyStart, end, target, at);
     }
-    at += copy(buffer, bodyStart, end, target, at);
     return this.#end(scratch, to.result, subject, at);
   }
 
@@ -155,14 +158,16 @@ export class InternalLink implements Subscriber {
   }
 
   #end(scratch: Scratch, result: MatchResult, subject: string, bodyEnd: number): number {
-    const { message, buffer } = scratch;
+    const { message, buffer, seen } = scratch;
     buffer[bodyEnd] = CR;
     buffer[bodyEnd + 1] = LF;
     message.bodyEnd = bodyEnd;
     message.buffer = buffer;
     this.#depth++;
     try {
-      return distribute(result, message, subject, headOf(scratch, subject.length), undefined);
+      seen.subject = subject;
+      seen.bytes = headOf(scratch, subject.length);
+      return distribute(result, message, seen, undefined);
     } finally {
       this.#depth--;
     }
@@ -170,8 +175,8 @@ export class InternalLink implements Subscriber {
 
   #take(needed: number): Scratch {
     const depth = this.#depth;
-    if (needed > SCRATCH_BYTES_MAX) return { message: new Message(), buffer: Buffer.allocUnsafe(needed), heads: [] };
-    const scratch = (this.#scratch[depth] ??= { message: new Message(), buffer: EMPTY, heads: [] });
+    if (needed > SCRATCH_BYTES_MAX) return { message: new Message(), buffer: Buffer.allocUnsafe(needed), heads: [], seen: { subject: "", bytes: EMPTY } };
+    const scratch = (this.#scratch[depth] ??= { message: new Message(), buffer: EMPTY, heads: [], seen: { subject: "", bytes: EMPTY } });
     if (scratch.buffer.length < needed) {
       scratch.buffer = Buffer.allocUnsafeSlow(Math.min(SCRATCH_BYTES_MAX, Math.max(4096, needed * 2)));
       scratch.heads.length = 0;
@@ -195,9 +200,4 @@ const EMPTY_BLOCK_LENGTH = 12;
 
 export function hasTakers(entry: Pick<SubjectEntry, "result">): boolean {
   return entry.result.plain.length > 0 || entry.result.queues.length > 0;
-}
-
-function copy(from: Uint8Array, start: number, end: number, to: Buffer, at: number): number {
-  to.set(start === 0 && end === from.length ? from : from.subarray(start, end), at);
-  return end - start;
 }
