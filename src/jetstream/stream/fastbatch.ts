@@ -134,7 +134,6 @@ export class FastBatches {
 
   /** A ping tells of a gap, and gets the latest acknowledgement. */
   #ping(batch: Batch, control: Control, reply: string): undefined {
-    let stored = batch.received;
     if (control.seq > batch.received) {
       this.#tell(reply, { type: "gap", last_seq: batch.received + 1, seq: control.seq + 1 });
       if (!batch.allowsGaps) {
@@ -142,9 +141,9 @@ export class FastBatches {
         return undefined;
       }
       batch.received = control.seq;
-      stored = control.seq - 1;
     }
-    this.#tell(reply, { type: "ack", seq: stored, msgs: batch.flow });
+    this.#catchUp(batch);
+    this.#tell(reply, { type: "ack", seq: batch.acknowledged, msgs: batch.flow });
     return undefined;
   }
 
@@ -185,9 +184,14 @@ export class FastBatches {
 
   /** Tells how far it is stored, and how many may follow. */
   #acknowledge(batch: Batch, reply: string): void {
+    this.#catchUp(batch);
     this.#adaptFlow(batch);
-    this.#tell(reply, { type: "ack", seq: batch.received, msgs: batch.flow });
-    batch.acknowledged = batch.received;
+    this.#tell(reply, { type: "ack", seq: batch.acknowledged, msgs: batch.flow });
+  }
+
+  /** Acknowledgements are due at whole steps; gaps may have passed several. */
+  #catchUp(batch: Batch): void {
+    batch.acknowledged += Math.floor((batch.received - batch.acknowledged) / batch.flow) * batch.flow;
   }
 
   /** Toward an equal share for every batch, by doubling or halving. */
