@@ -87,7 +87,7 @@ function create(request: ApiRequest, form: CreateForm): ApiAnswer {
   const consumers = streamOf(request);
   const identity = headerValue(request.header, IDENTITY_HEADER) ?? "";
   const isInternal = raw.direct === true || raw.sourcing === true;
-  if (isInternal && identity !== "" && identity !== consumers.streamIdentity) throw apiError(10225, { msg: identity });
+  if (isInternal && identity !== "" && identity !== consumers.streamIdentity) throw apiError(10225, { msg: consumers.streamIdentity });
   const named = form === "unnamed" ? raw : { ...raw, name };
   const { config: wanted, name: internalName } = forSourcing(consumers, named);
   const config = normaliseConsumerConfig(consumers.stream, wanted, body.pedantic ?? false);

@@ -18,17 +18,21 @@ export function checkCapacity(stream: ConsumerStream, config: ConsumerConfig, co
   if (bounds.length > 0 && count >= Math.min(...bounds)) throw apiError(10026);
 }
 
-/** Throws when a work queue would have two consumers for one message. `previous` is set when a consumer changes; only new filters are of interest then. */
-export function checkWorkQueue(stream: ConsumerStream, config: ConsumerConfig, previous: ConsumerConfig | undefined, others: Iterable<Consumer>): void {
+/**
+ * Throws when a work queue would have two consumers for one message. A consumer that changes may lose its filters, as on the reference server; two consumers
+ * share the messages then.
+ */
+export function checkWorkQueue(stream: ConsumerStream, config: ConsumerConfig, isNew: boolean, others: Iterable<Consumer>): void {
   if (stream.config.retention !== "workqueue" || isInternal(config)) return;
-  if (previous === undefined) {
+  if (isNew) {
     if (config.ack_policy !== "explicit" && config.ack_policy !== "flow_control") throw apiError(10098);
     if (config.deliver_policy !== "all") throw apiError(10101);
   }
   const filters = filtersOf(config).map(toByteString);
   for (const other of others) {
     if (isInternal(other.config)) continue;
-    if (filters.length === 0) throw apiError(previous === undefined ? 10099 : 10100);
+    if (filters.length === 0 && isNew) throw apiError(10099);
+    if (filters.length === 0) return;
     if (other.filters.length === 0) throw apiError(10100);
     for (const filter of filters) for (const taken of other.filters) if (collide(filter, taken)) throw apiError(10100);
   }

@@ -467,7 +467,7 @@ export class Consumer implements OutletOwner {
       const first = filter === undefined ? Math.max(store.state.firstSeq, below) : (store.next([filter], 1, undefined) || store.state.lastSeq + 1);
       state.purgeBelow(first);
     } else {
-      state.next = Math.max(state.next, store.state.firstSeq);
+      state.purgeBelow(store.state.firstSeq);
       state.dropPending((seq) => !store.load(seq, view));
     }
     for (const seq of this.queue.values()) if (!state.pending.has(seq)) this.queue.remove(seq);

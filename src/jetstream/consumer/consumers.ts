@@ -122,12 +122,16 @@ export class Consumers implements StreamConsumers, ConsumerHost {
     if (offline !== undefined) throw apiError(10195, { err: offline });
     const present = this.#byName.get(name);
     if (present !== undefined) {
-      if (action === "create" && !sameConfig(present.config, config)) throw apiError(10148);
-      return this.#update(present, config);
+      // Only PAUSE changes the moment.
+      const kept = inWireOrder({ ...config, pause_until: present.config.pause_until });
+      if (action === "create" && !sameConfig(present.config, kept)) throw apiError(10148);
+      this.#update(present, kept);
+      if (present.isPaused) present.pause.advise();
+      return present;
     }
     if (action === "update") throw apiError(10149);
     checkCapacity(this.stream, config, this.visibleCount);
-    checkWorkQueue(this.stream, config, undefined, this.#byName.values());
+    checkWorkQueue(this.stream, config, true, this.#byName.values());
     return this.#create(name, config);
   }
 
@@ -158,15 +162,12 @@ export class Consumers implements StreamConsumers, ConsumerHost {
     if (consumer.config.direct === true) this.#direct++;
   }
 
-  #update(consumer: Consumer, wanted: ConsumerConfig): Consumer {
-    const { pause_until: until, inactive_threshold: threshold } = consumer.config;
-    // Only PAUSE changes the moment; an ephemeral consumer keeps its threshold unless it gets another.
-    const kept = wanted.durable_name === undefined ? (wanted.inactive_threshold ?? threshold) : wanted.inactive_threshold;
-    const config = inWireOrder({ ...wanted, pause_until: until, inactive_threshold: kept });
+  #update(consumer: Consumer, wanted: ConsumerConfig): void {
+    const config = consumer.config.durable_name === undefined ? withThreshold(wanted) : wanted;
     checkUpdate(consumer.config, config, () => consumer.push !== undefined && this.stream.account.link.hasInterest(consumer.deliverSubject));
     const others = [...this.#byName.values()].filter((other) => other !== consumer);
-    checkWorkQueue(this.stream, config, consumer.config, others);
-    if (sameConfig(consumer.config, config)) return consumer;
+    checkWorkQueue(this.stream, config, false, others);
+    if (sameConfig(consumer.config, config)) return;
     const filtersChanged = !sameFilters(consumer.config, config);
     if (filtersChanged) this.#matches.remove(consumer);
     consumer.update(config, filtersChanged);
@@ -176,7 +177,6 @@ export class Consumers implements StreamConsumers, ConsumerHost {
       this.#recheckAll();
     }
     this.redefine(consumer);
-    return consumer;
   }
 
   /** Writes down a changed configuration. */
@@ -227,8 +227,8 @@ export class Consumers implements StreamConsumers, ConsumerHost {
   }
 
   #end(consumer: Consumer): void {
-    consumer.stop("deleted");
     consumer.advise("DELETED", "consumer_action", { stream: this.stream.name, consumer: consumer.name, action: "delete" });
+    consumer.stop("deleted");
   }
 
   /** Messages may have lost the last consumer that needed them. */
