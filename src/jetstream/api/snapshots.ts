@@ -81,8 +81,8 @@ function restore(request: ApiRequest): ApiAnswer {
 
 /** The archive is complete, and others may have taken the stream's place. Throws `ApiError`. */
 function checkStillFits({ account }: ApiRequest, config: StreamConfig): void {
+  if (account.stream(config.name) !== undefined) throw apiError(10130);
   try {
-    if (account.stream(config.name) !== undefined) throw apiError(10130);
     checkPlace(account, config);
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
