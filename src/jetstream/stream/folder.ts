@@ -70,8 +70,17 @@ export class StreamFolder {
     this.files.write(this.#metadata, Buffer.from(JSON.stringify({ format: FORMAT, created: String(createdNs), config })));
   }
 
-  /** Throws `OfflineError` when the stream asks for more than this server knows, another error when there is no trusting the file. */
-  readConfig(): { readonly config: StreamConfig; readonly createdNs: bigint } {
+  /** Throws `OfflineError` when the stream asks for more than this server knows (which its account remembers), another error when there is no trusting the file. */
+  readConfig(): ReturnType<StreamFolder["readAnyConfig"]> {
+    try {
+      return this.readAnyConfig();
+    } catch (error) {
+      if (error instanceof OfflineError) this.account.offline.set(this.path.slice(this.path.lastIndexOf("/") + 1), error.message);
+      throw error;
+    }
+  }
+
+  private readAnyConfig(): { readonly config: StreamConfig; readonly createdNs: bigint } {
     const bytes = this.files.read(this.#metadata);
     if (bytes === undefined) {
       if (this.account.context.disk.exists(`${this.path}/${FOREIGN_FILE}`)) throw new Error(foreignText(this.path));
