@@ -20,20 +20,26 @@ export class StreamWorld {
   }
 
   /** Stops the server in order and starts another on the same disk, `pauseMs` later. */
-  async restart(pauseMs = 0): Promise<void> {
+  async restart(pauseMs = 0, meanwhile = (): void => {}): Promise<void> {
     const stopped = this.server.server.shutdown();
     await this.simulation.settle();
     await stopped;
+    meanwhile();
     await this.simulation.advance(pauseMs);
+    await this.start();
+  }
+
+  /** Starts another server on the same disk. */
+  async start(): Promise<void> {
     this.server = await this.simulation.startWithStorage(CONFIG);
     this.client = await listeningClient(this.server);
   }
 
   /** The payload of the answer to a request. */
-  async request(subject: string, payload = "", headers: Readonly<Record<string, string>> = {}): Promise<string> {
+  async request(subject: string, payload = "", headers: Readonly<Record<string, string>> = {}, patienceMs = 100): Promise<string> {
     const reply = `in.${++this.#requests}`;
     this.publish(subject, payload, headers, reply);
-    for (let turns = 0; turns < 100; turns++) {
+    for (let turns = 0; turns < patienceMs; turns++) {
       await this.simulation.advance(1);
       const answer = this.client.operations().find((operation) => operation.includes(` ${reply} `));
       if (answer !== undefined) return answer.slice(answer.indexOf(" | ") + 3);
@@ -48,8 +54,8 @@ export class StreamWorld {
     this.client.send(`HPUB ${subject} ${reply} ${block.length} ${block.length + payload.length}\r\n${block}${payload}\r\n`);
   }
 
-  async api(operation: string, body: unknown = ""): Promise<Record<string, unknown>> {
-    return JSON.parse(await this.request(`$JS.API.${operation}`, body === "" ? "" : JSON.stringify(body))) as Record<string, unknown>;
+  async api(operation: string, body: unknown = "", patienceMs = 100): Promise<Record<string, unknown>> {
+    return JSON.parse(await this.request(`$JS.API.${operation}`, body === "" ? "" : JSON.stringify(body), {}, patienceMs)) as Record<string, unknown>;
   }
 
   /** Sequences of a stream's subjects, by count. */

@@ -1,0 +1,83 @@
+/** What full disks and dying servers do to streams. */
+import { describe, expect, test } from "bun:test";
+import type { JetStreamContext } from "../../../src/jetstream/context.ts";
+import { openAssetFiles } from "../../../src/jetstream/store/index.ts";
+import { SeededRandom } from "../../sim/random.ts";
+import { StreamWorld } from "./world.ts";
+
+describe("a full disk", () => {
+  test("refuses publishes, keeps what they would have replaced, and takes them again when there is room", async () => {
+    const world = await StreamWorld.start();
+    const { disk } = world.simulation;
+    await world.api("STREAM.CREATE.KV", { name: "KV", subjects: ["k.>"], max_msgs_per_subject: 1, discard: "new", allow_rollup_hdrs: true });
+    await world.request("k.1", "old");
+    disk.freeBytes = 0;
+    const refusal = JSON.parse(await world.request("k.1", "new".repeat(100))) as { error: { code: number; err_code: number } };
+    expect(refusal.error).toMatchObject({ code: 503, err_code: 10077 });
+    expect(await world.request("k.1", "new".repeat(100), { "Nats-Rollup": "sub" })).toContain('"err_code":10077');
+    expect(await world.last("KV", "k.1")).toMatchObject({ seq: 1, payload: "old" });
+    disk.freeBytes = Number.POSITIVE_INFINITY;
+    expect(await world.request("k.1", "newer")).toBe('{"stream":"KV","seq":2}');
+    expect(await world.subjects("KV")).toEqual({ "k.1": 1 });
+    await world.restart();
+    expect(await world.last("KV", "k.1")).toMatchObject({ seq: 2, payload: "newer" });
+  });
+
+  test("ids of refused messages are not remembered, and the account's figures hold", async () => {
+    const world = await StreamWorld.start();
+    const { disk } = world.simulation;
+    await world.api("STREAM.CREATE.S", { name: "S", subjects: ["s.>"] });
+    disk.freeBytes = 0;
+    expect(await world.request("s.1", "x".repeat(100), { "Nats-Msg-Id": "a" })).toContain('"err_code":10077');
+    expect(await world.api("INFO")).toMatchObject({ storage: 0 });
+    disk.freeBytes = Number.POSITIVE_INFINITY;
+    expect(await world.request("s.1", "x", { "Nats-Msg-Id": "a" })).toBe('{"stream":"S","seq":1}');
+    const { storage } = (await world.api("INFO")) as { storage: number };
+    const { state } = (await world.api("STREAM.INFO.S")) as { state: { bytes: number } };
+    expect(storage).toBe(state.bytes);
+  });
+});
+
+describe("an atomic batch", () => {
+  test("is there as a whole or not at all, wherever the server dies", async () => {
+    const outcomes = new Set<number>();
+    for (let call = 1; call <= 12; call++) {
+      const world = await StreamWorld.start(call);
+      const { disk } = world.simulation;
+      await world.api("STREAM.CREATE.S", { name: "S", subjects: ["s.>"], allow_atomic: true });
+      await world.request("s.0", "before");
+      for (let i = 1; i <= 5; i++) world.publish("s.1", "x".repeat(200), { "Nats-Batch-Id": "b", "Nats-Batch-Sequence": String(i), ...(i === 5 ? { "Nats-Batch-Commit": "1" } : {}) }, "in.none");
+      disk.stopAfter(call, new SeededRandom(call));
+      await world.simulation.advance(500);
+      disk.restart("kill", new SeededRandom(call));
+      await world.start();
+      const { "s.1": stored = 0, "s.0": before } = await world.subjects("S");
+      expect(before).toBe(1);
+      expect([0, 5]).toContain(stored);
+      outcomes.add(stored);
+    }
+    expect(outcomes.has(5)).toBe(true);
+  });
+});
+
+describe("a stream that asks for more than this server knows", () => {
+  test("is named with the reason, and can be removed", async () => {
+    const world = await StreamWorld.start();
+    await world.api("STREAM.CREATE.S", { name: "S", subjects: ["s.>"] });
+    const path = "/store/jetstream/$G/streams/S/stream.json";
+    await world.restart(0, () => {
+      const { disk, random } = world.simulation;
+      // As much of a server as small files need.
+      const context = { disk, random, settings: { encryption: undefined, syncIntervalMs: 1000 } } as unknown as JetStreamContext;
+      const files = openAssetFiles(context, "$G", "S");
+      const text = files.read(path)?.toString() ?? "";
+      expect(text).toContain('"_nats.req.level":"0"');
+      files.write(path, Buffer.from(text.replace('"_nats.req.level":"0"', '"_nats.req.level":"9"')));
+    });
+    const reason = "unsupported - required API level: 9, current API level: 5";
+    expect(await world.api("STREAM.LIST")).toMatchObject({ streams: [], missing: ["S"], offline: { S: reason } });
+    expect(await world.api("STREAM.INFO.S", "", 1000)).toMatchObject({ error: { err_code: 10194, description: `stream is offline: ${reason}` } });
+    expect(await world.api("STREAM.DELETE.S")).toMatchObject({ success: true });
+    expect(await world.api("STREAM.CREATE.S", { name: "S" })).toMatchObject({ did_create: true });
+  });
+});
