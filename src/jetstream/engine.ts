@@ -233,7 +233,7 @@ export class JetStream implements JetStreamContext {
     const known = new Set(this.#host.accounts());
     for (const [name, account] of this.#accounts) {
       if (access.has(name) && known.has(account.account)) continue;
-      for (const stream of account.streams()) stream.stop();
+      this.#stopStreams(account);
       this.#accounts.delete(name);
       this.#closeDoor(account.account);
     }
@@ -243,6 +243,17 @@ export class JetStream implements JetStreamContext {
     for (const account of this.#host.accounts()) if (access.has(account.name) && !before.has(account.name)) this.#closeDoor(account);
     this.#attach(access);
     for (const [name, account] of this.#accounts) if (!before.has(name)) await this.#recover(account);
+  }
+
+  /** What one stream cannot write any more must not keep the others, and the server's end, waiting. */
+  #stopStreams(account: JetStreamAccount): void {
+    for (const stream of account.streams()) {
+      try {
+        stream.stop();
+      } catch (error) {
+        this.log.error(`Error stopping stream '${account.name} > ${stream.name}': ${error instanceof Error ? error.message : String(error)}`);
+      }
+    }
   }
 
   #closeDoor(account: Account): void {
@@ -256,7 +267,7 @@ export class JetStream implements JetStreamContext {
   stop(): void {
     if (this.#stopped) return;
     this.#stopped = true;
-    for (const account of this.#accounts.values()) for (const stream of account.streams()) stream.stop();
+    for (const account of this.#accounts.values()) this.#stopStreams(account);
     for (const account of [...this.#doors.keys()]) this.#closeDoor(account);
     this.#accounts.clear();
     this.#lock?.release();
