@@ -17,6 +17,8 @@ import { S2Writer } from "./s2stream.ts";
 
 const INTEREST_WAIT_MS = 2_000;
 const INTEREST_POLL_MS = 20;
+/** Clients may take answer and chunks from different queues: one that finds the backup complete before it has seen the answer gives up (the `nats` CLI does). */
+const HEAD_START_MS = 25;
 const STALL_MS = 5_000;
 const SLICE_MS = 4;
 const TELL_EVERY_MS = 2_000;
@@ -98,7 +100,8 @@ export class Snapshot {
       this.#schedule();
       return true;
     });
-    this.#awaitInterest(context.clock.monotonicMs() + INTEREST_WAIT_MS);
+    const untilMs = context.clock.monotonicMs() + INTEREST_WAIT_MS;
+    this.#timer = context.clock.after(HEAD_START_MS, () => this.#awaitInterest(untilMs));
   }
 
   #awaitInterest(untilMs: number): void {
