@@ -64,7 +64,7 @@ export class Background implements EndOfTurn {
     promise.then(goOn, (error: unknown) => {
       const failed = this.#jobs.shift();
       if (failed !== undefined && !this.#isStopped) {
-        failed.job.return();
+        this.#abandon(failed);
         this.#report(failed.name, error);
       }
       goOn();
@@ -78,7 +78,15 @@ export class Background implements EndOfTurn {
   /** Drops all jobs; what they left is cleaned up at the next start. */
   stop(): void {
     this.#isStopped = true;
-    for (const { job } of this.#jobs) job.return();
-    this.#jobs.length = 0;
+    for (const task of this.#jobs.splice(0)) this.#abandon(task);
+  }
+
+  /** Lets a job tidy up, as far as that is possible. */
+  #abandon({ name, job }: { readonly name: string; readonly job: Job }): void {
+    try {
+      job.return();
+    } catch (error) {
+      this.#report(name, error);
+    }
   }
 }

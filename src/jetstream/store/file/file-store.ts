@@ -4,12 +4,13 @@
  * files) happens beside.
  */
 import type { NewMessage, StoreEvents, StoreOptions } from "../message-store.ts";
-import { isIntact, KIND_FLOOR, KIND_REMOVED, KIND_SKIP, lengthAt, putMessage, putNote, RECORD_HEADER_BYTES, sealRecord, seqAt } from "../log/record.ts";
+import { isIntact, KIND_ERASED, KIND_FLOOR, KIND_REMOVED, KIND_SKIP, kindAt, lengthAt, putMessage, putNote, RECORD_HEADER_BYTES, sealRecord, seqAt } from "../log/record.ts";
 import { SegmentIndex } from "../log/segment-index.ts";
+import { NO_SUBJECT } from "../log/subjects.ts";
 import { SegmentedStore } from "../log/segmented-store.ts";
 import { ByteWindow } from "../log/window.ts";
-import type { Timer } from "../../../platform/index.ts";
-import { Background } from "./background.ts";
+import type { StorageFile, Timer } from "../../../platform/index.ts";
+import { Background, type Job } from "./background.ts";
 import { eraseInPlace } from "./erase.ts";
 import { FileSegment } from "./file-segment.ts";
 import { discardFolder } from "./leftovers.ts";
@@ -93,6 +94,7 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
   #cold: FileSegment[] = [];
   #isBusy = false;
   #isClosed = false;
+  #toErase: { readonly segment: FileSegment; readonly place: number; readonly seq: number }[] = [];
   /** Segments to remove once the log that makes them superfluous is written. */
   #doomed: FileSegment[] = [];
 
@@ -235,8 +237,12 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
     for (const seq of removed) {
       const segment = segments[this.list.place(seq)];
       if (seq > segment.last || seq < floor) continue;
-      const slot = this.list.indexOf(segment).slotOf(seq);
-      if (slot >= 0) takeOut(segment, slot, seq);
+      const index = this.list.indexOf(segment);
+      const slot = index.slotFrom(seq);
+      if (slot === index.count || index.seqOf(slot) !== seq) continue;
+      // Its index may know already; the log still has to go on telling.
+      if (index.ids[slot] === NO_SUBJECT) segment.markRemoved(index.offsets[slot]);
+      else takeOut(segment, slot, seq);
       segment.notedIn = Math.min(segment.notedIn, segment.id + 1);
     }
     state.first = state.messages === 0 ? state.lastSeq + 1 : this.search.nextAny(1);
@@ -348,6 +354,7 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
     this.#removed = [];
     this.#written = this.#mark();
     this.#bury();
+    if (this.#toErase.length > 0) this.#eraseNow();
     this.#stayAwake();
     if (this.#waitsForDevice) this.#syncs.begin(this.#written);
     else {
@@ -471,6 +478,7 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
       const segment = segments[segments.length - 1];
       segments.pop();
       this.#forget(segment);
+      this.#syncs.forget(segment);
       cut.delete(segment);
       this.#unwritten = this.#unwritten.filter((one) => one !== segment);
       if (segment.isCreated) this.#attempt(() => this.#removeFile(segment));
@@ -489,8 +497,8 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
     this.#armSync();
   }
 
+  /** What was written of it still counts, until it is removed. */
   #forget(segment: FileSegment): void {
-    this.#syncs.forget(segment);
     this.#uncommitted.delete(segment);
     this.windows.forget(segment);
     this.#cold = this.#cold.filter((one) => one !== segment);
@@ -565,16 +573,23 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
       this.#removed.push(seq);
       segment.markRemoved(place);
     }
-    if (erase) this.#erase(segment, place, seq);
+    if (erase) this.#toErase.push({ segment, place, seq });
+    if (erase && segment.live === 0) segment.mustErase = true;
     if (segment.live === 0) {
       if (segment !== this.#active) this.drop(segment);
       else if (segment.end > ROLL_EMPTY_BYTES) this.#roll(this.state.lastSeq + 1);
     } else if (seq > this.state.first && segment.isSealed && segment.deadBytes >= DEAD_BYTES_MIN && segment.deadBytes * 2 > segment.end) this.#rewrite(segment);
   }
 
+  /** After a write: the log tells that they are gone, so that a record without its message is no riddle to a recovery. */
+  #eraseNow(): void {
+    for (const { segment, place, seq } of this.#toErase.splice(0)) this.#erase(segment, place, seq);
+    if (this.#doomed.length > 0) this.flushLater();
+  }
+
   #erase(segment: FileSegment, place: number, seq: number): void {
-    if (segment.live === 0 && segment !== this.#active) segment.mustErase = true;
-    else if (segment.file.isPlain) {
+    if (!this.list.segments.includes(segment)) return;
+    if (segment.file.isPlain) {
       this.windows.forget(segment);
       this.#previousTail = this.#previousTail?.segment === segment ? undefined : this.#previousTail;
       try {
@@ -585,7 +600,7 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
     } else {
       segment.mustErase = true;
       if (segment === this.#active) this.#roll(this.state.lastSeq + 1);
-      if (segment.writtenEnd === segment.end) this.#rewrite(segment);
+      this.#rewrite(segment);
     }
   }
 
@@ -650,15 +665,20 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
 
   *#removal(doomed: readonly FileSegment[]): Generator<undefined, void, void> {
     for (const segment of doomed) {
-      if (segment.mustErase) yield* this.scramble(segment);
-      this.#removeFile(segment);
+      const handle = segment.mustErase ? segment.file.handle : undefined;
+      this.#syncs.forget(segment);
+      this.folder.removeSegment(segment.id);
+      this.#syncs.folderChanged();
+      if (handle !== undefined) yield* this.scramble(handle);
+      segment.file.closeHandle();
       yield;
     }
   }
 
-  /** Overwrites a whole file with random bytes. */
-  *scramble(segment: FileSegment): Generator<undefined, void, void> {
-    const { handle } = segment.file;
+  /** Overwrites a whole file, whose name is gone, with random bytes. */
+  *scramble(handle: StorageFile): Generator<undefined, void, void> {
+    // Its name must not come back after a power failure, with these contents.
+    this.folder.context.disk.syncFolder(this.folder.path);
     const step = 64 * 1024;
     for (let at = 0, end = handle.sizeBytes; at < end; at += step) {
       handle.write(this.folder.context.random.bytes(step), 0, Math.min(step, end - at), at);
@@ -701,6 +721,7 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
 
   protected locate(segment: FileSegment, slot: number): boolean {
     segment.isUsed = this.#isBusy = true;
+    this.isErased = false;
     const index = this.list.indexOf(segment);
     const place = index.offsets[slot];
     const { tail } = segment;
@@ -721,7 +742,9 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
     }
     if (window === undefined || place < window.start) return false;
     const at = place - window.start;
-    return isIntact(window, at, window.length) && seqAt(window, at) === index.seqOf(slot) && this.#show(window, place);
+    if (!isIntact(window, at, window.length) || seqAt(window, at) !== index.seqOf(slot)) return false;
+    this.isErased = kindAt(window, at) === KIND_ERASED;
+    return !this.isErased && this.#show(window, place);
   }
 
   #show(window: ByteWindow, place: number): boolean {
@@ -738,6 +761,7 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
   protected onDamaged(segment: FileSegment, slot: number, seq: number): void {
     const place = this.list.indexOf(segment).offsets[slot];
     segment.markRemoved(place);
+    if (this.isErased) return;
     segment.isDamaged = true;
     this.folder.context.log.error(`Message ${seq} of stream '${this.folder.title}' is damaged, in ${segment.file.path} at offset ${segment.file.placeInFile(place)}`);
     if (segment.isIndexSaved) this.#attempt(() => this.folder.removeIndex(segment.id));
@@ -789,6 +813,7 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
     segments.splice(at, sources.length, fresh);
     for (const source of sources) {
       this.#forget(source);
+      this.#syncs.forget(source);
     }
     this.#previousTail = undefined;
     this.#cold.push(fresh);
@@ -797,14 +822,19 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
     const others = sources.slice(1);
     if (others.length > 0) this.background.add("remove files", this.#removal(others));
     if (fresh.live === 0) this.drop(fresh);
+    if (this.#doomed.length > 0) this.flushLater();
   }
 
   #saveLater(segment: FileSegment): void {
     this.background.add("save an index", this.#save(segment));
   }
 
-  *#save(segment: FileSegment): Generator<undefined, void, void> {
-    if (segment.isIndexSaved || segment.isDamaged || !segment.isSealed || segment.index === undefined || segment.live === 0) return;
+  /** An index vouches for the records, so they have to be on the device before. */
+  *#save(segment: FileSegment): Job {
+    const isWanted = (): boolean => !segment.isIndexSaved && !segment.isDamaged && segment.isSealed && segment.index !== undefined && segment.live > 0;
+    if (!isWanted()) return;
+    yield segment.file.handle.sync();
+    if (!isWanted() || segment.index === undefined) return;
     const local = yield* localJob(segment, segment.index, this.subjectTable, this.#notedFloor);
     if (local === undefined || segment.index === undefined || !this.list.segments.includes(segment)) return;
     this.folder.writeIndex(segment.file, local);
@@ -849,12 +879,15 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
     this.flush();
     this.#end();
     this.background.stop();
-    for (const segment of this.list.segments) {
-      const { index } = segment;
-      if (segment.isIndexSaved || segment.isDamaged || !segment.isCreated || index === undefined) continue;
-      this.#attempt(() => this.folder.writeIndex(segment.file, localNow(segment, index, this.subjectTable, this.#notedFloor)));
-    }
-    this.#attempt(() => this.#syncs.close(() => this.#closeHandles()));
+    this.#attempt(() => {
+      this.#syncs.syncNow();
+      for (const segment of this.list.segments) {
+        const { index } = segment;
+        if (segment.isIndexSaved || segment.isDamaged || !segment.isCreated || index === undefined || segment.writtenEnd < segment.end) continue;
+        this.folder.writeIndex(segment.file, localNow(segment, index, this.subjectTable, this.#notedFloor));
+      }
+    });
+    this.#syncs.close(() => this.#closeHandles());
   }
 
   #end(): void {
@@ -871,7 +904,7 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
     if (this.#isClosed) return;
     this.#end();
     this.background.stop();
-    this.#syncs.abandon(() => this.#closeHandles());
+    this.#syncs.close(() => this.#closeHandles());
     discardFolder(this.folder.context, this.folder.path);
   }
 }

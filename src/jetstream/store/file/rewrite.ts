@@ -6,6 +6,7 @@
  * What happens to the messages meanwhile goes on in the old segment, and is carried over in the moment of the change.
  */
 import { compress } from "snappyjs";
+import type { StorageFile } from "../../../platform/index.ts";
 import { lengthAt } from "../log/record.ts";
 import { SegmentIndex } from "../log/segment-index.ts";
 import { NO_SUBJECT } from "../log/subjects.ts";
@@ -32,7 +33,7 @@ export interface RewriteHost {
   carryNotes(segment: FileSegment): void;
   sync(): Promise<void>;
   replace(sources: readonly FileSegment[], fresh: FileSegment): void;
-  scramble(segment: FileSegment): Generator<undefined, void, void>;
+  scramble(handle: StorageFile): Generator<undefined, void, void>;
 }
 
 export function* rewriteJob(host: RewriteHost, segment: FileSegment): Job {
@@ -123,7 +124,6 @@ function* rewrite(host: RewriteHost, sources: readonly FileSegment[]): Job {
     // One of them was dropped, or shortened by a failed sync.
     if (!sources.every((source, i) => host.segments.includes(source) && source.slots === counts[i])) return;
     takeOver(host, fresh, origins);
-    const erased = sources.find(({ mustErase }) => mustErase);
     // Its handle keeps the old file reachable when the name belongs to the new one.
     const old = first.mustErase ? first.file.handle : undefined;
     file.closeHandle();
@@ -131,7 +131,7 @@ function* rewrite(host: RewriteHost, sources: readonly FileSegment[]): Job {
     folder.takePlace(file, first.id);
     isDone = true;
     host.replace(sources, fresh);
-    if (erased !== undefined && old !== undefined) yield* host.scramble(first);
+    if (old !== undefined) yield* host.scramble(old);
     first.file.closeHandle();
   } finally {
     if (!isDone) {

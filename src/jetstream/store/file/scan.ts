@@ -94,6 +94,8 @@ class Scanner {
     const end = this.file.isPlain ? this.#scanRecords(window, 0, window.length, 0, true) : this.#scanFrames(window);
     const tornBytes = this.#badBytes;
     for (const seq of this.#removed) this.#takeOut(seq);
+    const gone = new Set(this.#removed);
+    const damages = this.#damages.map((damage) => ({ ...damage, sequences: damage.sequences.filter((seq) => seq >= this.#floor && !gone.has(seq)) }));
     const last = Math.max(this.#last, header.rewritten ? header.last : 0);
     return {
       local: {
@@ -114,7 +116,7 @@ class Scanner {
         removed: this.#removed.filter((seq) => seq < header.first),
         frames: this.#frames,
       },
-      damages: this.#damages,
+      damages,
       tornBytes,
     };
   }
@@ -175,7 +177,13 @@ class Scanner {
     else if (kind === KIND_REMOVED) for (const removed of removedAt(window, at)) this.#removed.push(removed);
     else if (seq <= this.#last) return false;
     this.#endDamage();
-    if (kind === KIND_FLOOR || kind === KIND_REMOVED) return true;
+    if (kind === KIND_FLOOR) return true;
+    if (kind === KIND_REMOVED) {
+      // Its sequence is the last one that there was.
+      this.#lose(seq + 1);
+      this.#last = Math.max(this.#last, seq);
+      return true;
+    }
     this.#lose(kind === KIND_SKIP ? this.#last + 1 : seq);
     if (kind !== KIND_SKIP) this.#takeMessage(window, at, place, seq, kind === KIND_MESSAGE);
     this.#last = seq;

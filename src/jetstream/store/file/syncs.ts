@@ -115,22 +115,14 @@ export class Syncs<Mark> {
     else if (this.#isWanted && this.#mark !== undefined) this.begin(this.#mark);
   }
 
-  /** At shutdown: syncs what is dirty, waiting for it; `whenIdle` is called when no sync is under way any more. */
-  close(whenIdle: () => void): void {
-    this.#isClosed = true;
+  /** At shutdown: syncs what is dirty, waiting for it. */
+  syncNow(): void {
     if (this.#isFolderDirty) this.context.disk.syncFolder(this.folder);
     for (const segment of this.#unsynced) segment.file.handle.syncNow();
-    for (const action of this.#graves) action();
-    this.#graves = [];
-    for (const waiter of this.#waiters) waiter.resolve();
-    this.#waiters = [];
-    if (this.#isRunning) this.#whenIdle = whenIdle;
-    else whenIdle();
   }
-  #whenIdle: (() => void) | undefined;
 
-  /** The files are about to be removed. */
-  abandon(whenIdle: () => void): void {
+  /** Nothing is synced any more. `whenIdle` is called when no sync is under way. */
+  close(whenIdle: () => void): void {
     this.#isClosed = true;
     this.#unsynced.clear();
     this.#graves = [];
@@ -139,4 +131,5 @@ export class Syncs<Mark> {
     if (this.#isRunning) this.#whenIdle = whenIdle;
     else whenIdle();
   }
+  #whenIdle: (() => void) | undefined;
 }

@@ -32,6 +32,8 @@ export abstract class SegmentedStore<S extends Segment> implements MessageStore 
   /** Where the record that was located last begins: a window and a byte of its buffer. */
   protected view: ByteWindow | undefined;
   protected viewAt = 0;
+  /** Why `locate` failed: the record was erased, which is no damage. */
+  protected isErased = false;
   #lastFilters: Filters | undefined;
   #lastCompiled = ALL;
   readonly #compiled = new WeakMap<Filters, CompiledFilter>();
@@ -166,8 +168,7 @@ export abstract class SegmentedStore<S extends Segment> implements MessageStore 
   }
 
   #lose(segment: S, slot: number, seq: number): void {
-    const size = this.list.indexOf(segment).sizes[slot];
-    this.state.lose(seq, size);
+    if (!this.isErased) this.state.lose(seq, this.list.indexOf(segment).sizes[slot]);
     this.onDamaged(segment, slot, seq);
     this.takeOut(segment, slot, seq);
     this.#moveFirst(seq);

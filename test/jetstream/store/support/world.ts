@@ -17,6 +17,8 @@ export class World {
   readonly lines: string[] = [];
   readonly committed: number[] = [];
   readonly failed: number[] = [];
+  /** Called with each commit. */
+  onCommitted: ((seq: number) => void) | undefined;
   readonly #items: EndOfTurn[] = [];
   encryption: JetStreamSettings["encryption"];
   options = PLAIN;
@@ -71,7 +73,10 @@ export class World {
   }
 
   readonly events = {
-    onCommitted: (seq: number): void => void this.committed.push(seq),
+    onCommitted: (seq: number): void => {
+      this.committed.push(seq);
+      this.onCommitted?.(seq);
+    },
     onFailed: (firstSeq: number): void => void this.failed.push(firstSeq),
   };
 
@@ -81,10 +86,6 @@ export class World {
 
   openMemory(firstSeq = 1): MessageStore {
     return openMemoryStore({ events: this.events, firstSeq });
-  }
-
-  get lastCommitted(): number {
-    return this.committed.at(-1) ?? 0;
   }
 
   /** Runs the ends of so many turns, and what promises there are in between. */
