@@ -145,18 +145,19 @@ export class Sources implements Replenisher {
   }
 
   start(): void {
-    this.#place([...this.#sources.values()]);
+    this.#place([...this.#sources.values()], new Map());
     this.#saving = this.stream.account.context.clock.every(SAVE_EVERY_MS, () => this.#save());
   }
 
-  /** Finds where these stand, and starts them. */
-  #place(sources: readonly Source[]): void {
+  /** Finds where these stand, unless that is known, and starts them. */
+  #place(sources: readonly Source[], known: ReadonlyMap<string, SourcePosition>): void {
     this.#search?.stop();
     const sinks = sources.map(({ sink }) => sink.source);
     this.#search = new PositionSearch(this.stream, sinks, (positions) => {
       this.#search = undefined;
       for (const { sink, feed } of sources) {
-        sink.place(positions.get(sourceIndex(sink.source)) ?? UNKNOWN);
+        const index = sourceIndex(sink.source);
+        sink.place(known.get(index) ?? positions.get(index) ?? UNKNOWN);
         feed.start();
       }
     });
@@ -181,7 +182,9 @@ export class Sources implements Replenisher {
     const added = [...after].filter(([index, source]) => before.get(index) !== source).map(([, source]) => source);
     // An interrupted search begins again, with those it was for.
     const waiting = this.#search === undefined ? [] : [...after.values()].filter((source) => !added.includes(source) && this.#search?.isFor(source.sink.source));
-    if (added.length > 0 || waiting.length > 0) this.#place([...waiting, ...added]);
+    // A source may only have another consumer's name now, because there is a second one of its origin.
+    const known = new Map([...before].filter(([, { sink }]) => sink.seq > 0).map(([index, { sink }]) => [index, { seq: sink.seq, identity: sink.identity }]));
+    if (added.length > 0 || waiting.length > 0) this.#place([...waiting, ...added], known);
   }
 
   /** Positions are true together with a place in the stream, so they are written when everything is committed. */
