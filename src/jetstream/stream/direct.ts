@@ -3,7 +3,9 @@
  * published before them; long answers in slices. Spec: streams, section 3.
  */
 import type { InternalSubscription } from "../../links/internal/index.ts";
+import type { Timer } from "../../platform/index.ts";
 import type { Message, SubjectEntry } from "../../routing/index.ts";
+import { toByteString } from "../../util/bytes.ts";
 import { isLevelMet } from "../api/dispatch.ts";
 import { StoredMessage } from "../store/index.ts";
 import { type BatchPlan, type DirectRequest, planBatch, readRequest, selectMessage, statusOf } from "./directrequest.ts";
@@ -14,6 +16,9 @@ const PREFIX = "$JS.API.DIRECT.GET.";
 /** Reads are shared out among the servers of a cluster; this server is one of them. */
 const QUEUE = "_sys_";
 const SLICE_MS = 4;
+/** A mirror with so many messages to come is close enough to speak for its origin. */
+const MIRROR_LAG_MAX = 10;
+const MIRROR_CHECK_MS = 250;
 const view = new StoredMessage();
 
 interface Waiting {
@@ -37,7 +42,7 @@ interface Running {
 export class DirectReader {
   readonly #stream: Stream;
   #subscriptions: InternalSubscription[] = [];
-  #names: readonly string[] = [];
+  #waitsForOrigin: Timer | undefined = undefined;
   #waiting: Waiting[] = [];
   readonly #running: Running[] = [];
 
@@ -45,21 +50,19 @@ export class DirectReader {
     this.#stream = stream;
   }
 
-  /** Answers, or not, as the configuration says; `origin` is the name of a mirrored stream that may be read here too. */
+  /** Answers, or not, as the configuration says. */
   configure(): void {
-    const names = this.#stream.config.allow_direct ? [this.#stream.nameBytes] : [];
-    if (names.join() !== this.#names.join()) {
-      this.close();
-      for (const name of names) this.#subscribe(name);
-      this.#names = names;
-    }
+    const { config, nameBytes } = this.#stream;
+    this.close();
+    if (config.allow_direct) this.#subscribe(nameBytes);
+    if (config.mirror !== undefined && config.mirror_direct) this.#awaitOrigin(toByteString(config.mirror.name));
   }
 
-  /** A mirror close enough to its origin answers for it too. */
-  answerFor(origin: string): void {
-    if (this.#names.includes(origin)) return;
-    this.#names = [...this.#names, origin];
-    this.#subscribe(origin);
+  /** A mirror that is close enough to its origin answers for it too, from then on. */
+  #awaitOrigin(origin: string): void {
+    const mirror = this.#stream.replenisher?.mirrorInfo();
+    if (mirror !== undefined && mirror.active >= 0 && mirror.lag <= MIRROR_LAG_MAX) return this.#subscribe(origin);
+    this.#waitsForOrigin = this.#stream.account.context.clock.after(MIRROR_CHECK_MS, () => this.#awaitOrigin(origin));
   }
 
   #subscribe(name: string): void {
@@ -74,7 +77,7 @@ export class DirectReader {
   close(): void {
     for (const subscription of this.#subscriptions) this.#stream.account.link.unsubscribe(subscription);
     this.#subscriptions = [];
-    this.#names = [];
+    this.#waitsForOrigin?.cancel();
   }
 
   stop(): void {

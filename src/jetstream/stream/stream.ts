@@ -162,8 +162,8 @@ export class Stream implements AssetStream, ConsumerStream, SourcedStream {
   #open(): void {
     this.account.add(this);
     this.#subscribe();
-    this.direct.configure();
     this.#replenish();
+    this.direct.configure();
     this.touch();
   }
 
@@ -207,10 +207,10 @@ export class Stream implements AssetStream, ConsumerStream, SourcedStream {
     if (!config.allow_atomic) this.atomicBatches.dropAll();
     if (!config.allow_batched) this.fastBatches.dropAll();
     this.#subscribe();
-    this.direct.configure();
     this.consumers.streamUpdated(previous);
     this.#retention.changed(previous);
     this.#replenish();
+    this.direct.configure();
     this.touch();
   }
 
