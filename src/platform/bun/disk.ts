@@ -4,6 +4,7 @@
  */
 import { closeSync, constants, existsSync, fdatasync, fdatasyncSync, fstatSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readdirSync, readFileSync, readSync, renameSync, rmSync, statfsSync, unlinkSync, writeFileSync, writeSync } from "node:fs";
 import { DiskError } from "../disk.ts";
+import { lockFile } from "./file-lock.ts";
 import type { AppendFile, DirectoryEntry, DiskLock, StorageDisk, StorageFile } from "../disk.ts";
 
 /** What the operating system's error codes mean, in the C library's words, lower case. */
@@ -106,21 +107,21 @@ class SystemStorageFile implements StorageFile {
   }
 
   read(into: Uint8Array, start: number, end: number, position: number): number {
-    let at = start;
-    while (at < end) {
-      const from = at;
-      const taken = attempt("read", this.path, () => readSync(this.descriptor, into, from, end - from, position + from - start));
-      if (taken === 0) break;
-      at += taken;
-    }
-    return at - start;
+    return attempt("read", this.path, () => {
+      let at = start;
+      while (at < end) {
+        const taken = readSync(this.descriptor, into, at, end - at, position + at - start);
+        if (taken === 0) break;
+        at += taken;
+      }
+      return at - start;
+    });
   }
 
   write(bytes: Uint8Array, start: number, end: number, position: number): void {
-    for (let at = start; at < end; ) {
-      const from = at;
-      at += attempt("write", this.path, () => writeSync(this.descriptor, bytes, from, end - from, position + from - start));
-    }
+    attempt("write", this.path, () => {
+      for (let at = start; at < end; ) at += writeSync(this.descriptor, bytes, at, end - at, position + at - start);
+    });
   }
 
   truncate(sizeBytes: number): void {
@@ -215,7 +216,7 @@ export class SystemDisk implements StorageDisk {
     return { totalBytes: bsize * blocks, freeBytes: bsize * bavail };
   }
 
-  lock(_path: string): DiskLock | undefined {
-    return { release: () => undefined };
+  lock(path: string): DiskLock | undefined {
+    return attempt("lock", path, () => lockFile(path));
   }
 }
