@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Figure } from "../figures.ts";
 import { Connection } from "../load/connection.ts";
-import type { JetStreamSpec } from "../load/spec.ts";
+import type { JetStreamSpec, Target } from "../load/spec.ts";
 import { RunningServer } from "../servers.ts";
 import { onFreshServer, runLoad, type Setting, type Workload } from "./workload.ts";
 
@@ -28,13 +28,26 @@ function workload(name: string, about: string, spec: Spec, always = false): Work
     run: (setting) =>
       withFolder(setting, (folder) =>
         onFreshServer({ ...setting, config: jetstreamConfig(folder, always) }, "tcp", (target) =>
-          runLoad({ target, spec: { kind: "jetstream", ...spec, count: spec.action === "object" ? spec.count : Math.max(100, Math.ceil(spec.count * setting.scale)) } })),
+          probed(target, runLoad({ target, spec: { kind: "jetstream", ...spec, count: spec.action === "object" ? spec.count : Math.max(100, Math.ceil(spec.count * setting.scale)) } }))),
       ),
   };
 }
 
 /** How clients make a bucket. */
 const KV: Readonly<Record<string, unknown>> = { max_msgs_per_subject: 1, allow_direct: true, allow_rollup_hdrs: true, deny_delete: true };
+
+/** The figures of the load, and how long a client that uses no JetStream waited for its PONGs meanwhile. */
+async function probed(target: Target, load: Promise<readonly Figure[]>): Promise<readonly Figure[]> {
+  const probe = Bun.spawn([process.execPath, join(import.meta.dir, "..", "load", "probe.ts"), target.host, String(target.port)], { stdin: "pipe", stdout: "pipe", stderr: "inherit" });
+  try {
+    const figures = await load;
+    await probe.stdin.end();
+    const { p99Ms, maxMs } = (await new Response(probe.stdout).json()) as { readonly p99Ms: number; readonly maxMs: number };
+    return [...figures, { name: "core ping p99", unit: "ms", better: "lower", value: p99Ms }, { name: "core ping max", unit: "ms", better: "none", value: maxMs }];
+  } finally {
+    probe.kill();
+  }
+}
 
 const RECOVERED = 5_000_000;
 
