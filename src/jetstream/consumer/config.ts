@@ -27,10 +27,7 @@ export function normaliseConsumerConfig(stream: ConsumerStream, raw: RawConsumer
   clamp(draft, strict);
   complete(stream, draft, strict);
   validate(stream, draft);
-  const config = inWireOrder(draft);
-  // A pin timeout that made no sense asks for the level all the same.
-  if ((raw.priority_timeout ?? 0) === 0 || draft.priority_timeout !== undefined) return config;
-  return { ...config, metadata: { ...config.metadata, ...storedMetadata({ ...draft, priority_timeout: 1 }) } };
+  return inWireOrder(draft);
 }
 
 /** The configuration of a new consumer: an ephemeral one says how long it lives without use. */
