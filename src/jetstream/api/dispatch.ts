@@ -18,6 +18,7 @@ import type { ApiAnswer, ApiRequest, Route } from "./router.ts";
 /** Work of one turn: then sockets get their share again. */
 const SLICE_MS = 4;
 const PREFIX = "$JS.API.";
+const INVALID_JSON = 10025;
 const LEVEL_HEADER = "Nats-Required-Api-Level:";
 
 export interface DispatchSource {
@@ -194,6 +195,10 @@ export class Dispatcher {
   #fail(waiting: Waiting, account: JetStreamAccount | undefined, error: unknown): void {
     if (account !== undefined) account.api.errors++;
     const body = error instanceof ApiError ? error.body : this.#defect(waiting, error);
+    if (body.err_code === INVALID_JSON) {
+      const { link, request } = waiting;
+      this.source.context.log.warn(`Invalid JetStream request '${link.account.name} > ${fromByteString(request.subject)}': ${body.description.replace(/^invalid JSON: /, "")}`);
+    }
     this.#respond(waiting, account, encodeJson({ type: responseType(waiting.route), error: body, ...waiting.route.onError }), "");
   }
 
