@@ -8,6 +8,7 @@ import type { AssetAccount } from "../seams.ts";
 import type { StoredMessage } from "../store/index.ts";
 
 export class AckSubjects {
+  /** With the dot after the last name: `$JS.FC.S.C.`. */
   readonly flowPrefix: string;
   readonly #prefix: string;
 
@@ -23,7 +24,34 @@ export class AckSubjects {
   of(message: StoredMessage, deliveries: number, delivery: number, pending: number): string {
     return `${this.#prefix}${deliveries}.${message.seq}.${delivery}.${message.seconds}${nineDigits(message.nanos)}.${pending}`;
   }
+
+  /** The numbers of a subject that `of` made; undefined for any other. Quick: nothing is allocated. */
+  read(subject: string): Address | undefined {
+    if (!subject.startsWith(this.#prefix)) return undefined;
+    let at = this.#prefix.length;
+    let token = 0;
+    let value = 0;
+    for (; at < subject.length; at++) {
+      const digit = subject.charCodeAt(at) - 48;
+      if (digit >= 0 && digit <= 9) {
+        value = value * 10 + digit;
+        continue;
+      }
+      if (digit !== DOT_AS_DIGIT) return undefined;
+      if (token === 0) address.deliveries = value;
+      else if (token === 1) address.seq = value;
+      else if (token === 2) address.delivery = value;
+      token++;
+      value = 0;
+    }
+    return token === NUMBERS - 1 ? address : undefined;
+  }
 }
+
+/** Character code of a dot, less that of a zero. */
+const DOT_AS_DIGIT = 46 - 48;
+/** Tokens after the names. */
+const NUMBERS = 5;
 
 function domainToken(domain: string): string {
   return domain === "" ? "_" : domain;
@@ -36,18 +64,22 @@ function nineDigits(nanos: number): string {
 
 const ZEROS = "000000000";
 
-/** What an ack or flow control subject says. */
+/** Of which delivery an acknowledgement is. */
 export interface Address {
-  /** Text. */
-  stream: string;
-  consumer: string;
   deliveries: number;
   seq: number;
   delivery: number;
 }
 
+/** What an ack or flow control subject says. */
+export interface NamedAddress extends Address {
+  /** Text. */
+  stream: string;
+  consumer: string;
+}
+
 /** Reused for each acknowledgement: valid until the next one is read. */
-const address: Address = { stream: "", consumer: "", deliveries: 0, seq: 0, delivery: 0 };
+const address: NamedAddress = { stream: "", consumer: "", deliveries: 0, seq: 0, delivery: 0 };
 
 const ACK_TOKENS = 9;
 const ACK_V2_TOKENS = 11;
@@ -55,7 +87,7 @@ const FLOW_TOKENS = 5;
 const FLOW_V2_TOKENS = 7;
 
 /** Reads an ack subject; undefined when it is none, or of another account. Numbers that cannot be read are 0. */
-export function readAckSubject(account: AssetAccount, subject: string): Address | undefined {
+export function readAckSubject(account: AssetAccount, subject: string): NamedAddress | undefined {
   const tokens = subject.split(".");
   let at = 2;
   if (tokens.length !== ACK_TOKENS) {
@@ -71,7 +103,7 @@ export function readAckSubject(account: AssetAccount, subject: string): Address 
 }
 
 /** Reads a flow control subject; only the names of the result mean something. */
-export function readFlowSubject(account: AssetAccount, subject: string): Address | undefined {
+export function readFlowSubject(account: AssetAccount, subject: string): NamedAddress | undefined {
   const tokens = subject.split(".");
   let at = 2;
   if (tokens.length !== FLOW_TOKENS) {

@@ -20,17 +20,18 @@ export function acknowledge(consumer: Consumer, address: Address, message: Messa
   const reply = message.reply();
   const { buffer, bodyEnd } = message;
   const start = message.bodyStart + message.headerLength;
-  consumer.used();
+  const nowMs = consumer.nowMs;
+  consumer.used(nowMs);
   // By far the most frequent: nothing, or `+ACK`.
   const length = bodyEnd - start;
   const payload = length === 0 ? "" : length === 4 && buffer[start] === PLUS && buffer[start + 1] === 65 && buffer[start + 2] === 67 && buffer[start + 3] === 75 ? ACK : buffer.latin1Slice(start, bodyEnd);
   const { seq, delivery, deliveries } = address;
   if (payload === "" || payload === ACK || payload === OK) {
-    if (settle(consumer, seq, delivery, deliveries)) confirm(consumer, reply);
+    if (settle(consumer, seq, delivery, deliveries, nowMs)) confirm(consumer, reply);
     return;
   }
   if (payload.startsWith(NEXT)) {
-    if (settle(consumer, seq, delivery, deliveries)) consumer.pull?.request(payload.slice(NEXT.length), reply, origin);
+    if (settle(consumer, seq, delivery, deliveries, nowMs)) consumer.pull?.request(payload.slice(NEXT.length), reply, origin);
     return;
   }
   if (payload.startsWith(NAK)) refuse(consumer, seq, delivery, deliveries, payload.slice(NAK.length).trim());
@@ -46,15 +47,15 @@ function confirm(consumer: Consumer, reply: string): void {
 }
 
 /** False when the message can not have been delivered: then nobody gets an answer. */
-function settle(consumer: Consumer, seq: number, delivery: number, deliveries: number): boolean {
+function settle(consumer: Consumer, seq: number, delivery: number, deliveries: number, nowMs: number): boolean {
   if (!isPlausible(consumer, seq)) return false;
   if (consumer.state.settling === "through") {
-    if (consumer.settleThrough(delivery, seq)) consumer.lastAckedMs = consumer.nowMs;
+    if (consumer.settleThrough(delivery, seq)) consumer.lastAckedMs = nowMs;
     return true;
   }
-  const sentMs = consumer.state.pending.timeOf(seq);
-  settleOne(consumer, seq);
-  if (sentMs > 0 && consumer.samplePercent > 0) sample(consumer, seq, delivery, deliveries, consumer.nowMs - sentMs);
+  const sentMs = consumer.samplePercent > 0 ? consumer.state.pending.timeOf(seq) : 0;
+  settleOne(consumer, seq, nowMs);
+  if (sentMs > 0) sample(consumer, seq, delivery, deliveries, nowMs - sentMs);
   return true;
 }
 
@@ -63,12 +64,9 @@ function isPlausible(consumer: Consumer, seq: number): boolean {
 }
 
 /** The message is done with; also when only its count is left, after too many deliveries. */
-function settleOne(consumer: Consumer, seq: number): void {
-  consumer.lastAckedMs = consumer.nowMs;
-  const isKnown = consumer.state.pending.has(seq) || consumer.state.redelivered.has(seq);
-  if (!isKnown) return;
-  consumer.settle(seq);
-  consumer.host.settled(seq);
+function settleOne(consumer: Consumer, seq: number, nowMs: number): void {
+  consumer.lastAckedMs = nowMs;
+  if (consumer.settle(seq)) consumer.host.settled(seq);
 }
 
 function sample(consumer: Consumer, seq: number, delivery: number, deliveries: number, sinceMs: number): void {
@@ -132,7 +130,7 @@ function touch(consumer: Consumer, seq: number, atMs: number): void {
 function terminate(consumer: Consumer, seq: number, delivery: number, deliveries: number, reason: string): boolean {
   if (!isPlausible(consumer, seq)) return false;
   if (consumer.state.settling === "through") consumer.settleThrough(delivery, seq);
-  else settleOne(consumer, seq);
+  else settleOne(consumer, seq, consumer.nowMs);
   const { streamName: stream, name } = consumer;
   consumer.advise("MSG_TERMINATED", "terminated", {
     stream,

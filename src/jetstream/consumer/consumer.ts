@@ -172,8 +172,8 @@ export class Consumer implements OutletOwner {
     this.host.answer(reply, text);
   }
 
-  used(): void {
-    this.lifetime.used();
+  used(nowMs?: number): void {
+    this.lifetime.used(nowMs);
   }
 
   interestChanged(active: boolean): void {
@@ -283,7 +283,7 @@ export class Consumer implements OutletOwner {
     offer.bodyEnd = withoutPayload === true ? view.bodyStart : view.end;
     if (this.#outlet.offer(offer, nowMs) === Outcome.Blocked) return false;
     this.lastDeliveredMs = nowMs;
-    this.lifetime.used();
+    this.lifetime.used(nowMs);
     if (isRepeated) this.#delivered(seq, nowMs);
     else this.#deliveredFirst(seq, subject, nowMs);
     if (this.config.ack_policy === "flow_control" && this.#isStalled) this.push?.ask();
@@ -371,17 +371,16 @@ export class Consumer implements OutletOwner {
 
   // Settling
 
-  /** Settles a pending message; false when it was not pending. */
+  /** Settles a message that is pending, or was given up; false when it is neither. */
   settle(seq: number): boolean {
-    this.queue.remove(seq);
-    const hadCount = this.state.redelivered.has(seq);
+    if (this.queue.size > 0) this.queue.remove(seq);
+    const hadCount = this.state.redelivered.size > 0 && this.state.redelivered.has(seq);
     const stalled = this.#isStalled;
-    const wasPending = this.state.settle(seq);
-    if (!wasPending && !hadCount) return false;
+    if (!this.state.settle(seq) && !hadCount) return false;
     this.journal?.addSettled(seq);
     this.host.changed(this);
     if (stalled) this.wake();
-    return wasPending;
+    return true;
   }
 
   /** Settles everything up to a message; false when that was done before. */

@@ -40,8 +40,8 @@ export class Lifetime {
   }
 
   /** A request, a delivery, an acknowledgement. */
-  used(): void {
-    this.#usedMs = this.#consumer.nowMs;
+  used(nowMs = this.#consumer.nowMs): void {
+    this.#usedMs = nowMs;
   }
 
   interestChanged(active: boolean): void {

@@ -29,17 +29,34 @@ export function consumersOf(account: AssetAccount, stream: string): Consumers | 
 
 /** Listens for what clients send back. Called once per account. */
 export function openAckRoads(account: JetStreamAccount): void {
-  account.link.subscribe("$JS.ACK.>", (message, subject, origin) => handleAck(account, message, subject, origin));
+  const road = new AckRoad(account);
+  account.link.subscribe("$JS.ACK.>", (message, subject, origin) => road.take(message, subject, origin));
   account.link.subscribe("$JS.FC.>", (message, subject) => handleFlow(account, message, subject));
 }
 
-function handleAck(account: AssetAccount, message: Message, subject: string, origin: Subscriber | undefined): boolean {
-  const address = readAckSubject(account, subject);
-  if (address === undefined) return false;
-  const consumer = consumersOf(account, address.stream)?.get(address.consumer);
-  if (consumer === undefined || !consumer.redeliversByTime) return false;
-  acknowledge(consumer, address, message, origin);
-  return true;
+/** Acknowledgements of an account. They come in long runs for one consumer, so the last one is kept at hand. */
+class AckRoad {
+  #last: Consumer | undefined = undefined;
+
+  constructor(private readonly account: AssetAccount) {}
+
+  take(message: Message, subject: string, origin: Subscriber | undefined): boolean {
+    const last = this.#last;
+    if (last !== undefined && !last.isClosed) {
+      const numbers = last.acks.read(subject);
+      if (numbers !== undefined) {
+        acknowledge(last, numbers, message, origin);
+        return true;
+      }
+    }
+    const address = readAckSubject(this.account, subject);
+    if (address === undefined) return false;
+    const consumer = consumersOf(this.account, address.stream)?.get(address.consumer);
+    if (consumer === undefined || !consumer.redeliversByTime) return false;
+    this.#last = consumer;
+    acknowledge(consumer, address, message, origin);
+    return true;
+  }
 }
 
 /** Answers to flow control; with the ack policy of that name they acknowledge, too. */
