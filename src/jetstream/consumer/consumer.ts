@@ -71,6 +71,8 @@ export class Consumer implements OutletOwner {
   logId = 0;
   /** Messages that were delivered under other filters may be pending. */
   hasStrays = false;
+  /** Nothing before this waits, if it is beyond `next`. */
+  #searchFrom = 0;
   #frozen: readonly number[] | undefined;
   #frozenAt = 0;
   /** Last sequence of the stream when the frozen list was made: deliveries go on behind it. */
@@ -249,7 +251,7 @@ export class Consumer implements OutletOwner {
       if (state.next <= committed) state.next = committed + 1;
       return NOTHING;
     }
-    const seq = store.next(this.filters, state.next, view);
+    const seq = store.next(this.filters, Math.max(state.next, this.#searchFrom), view);
     if (seq === 0) {
       // Records that cannot be read any more were counted.
       this.numPending = 0;
@@ -425,7 +427,7 @@ export class Consumer implements OutletOwner {
   stored(seq: number): void {
     if (seq < this.state.next) return;
     // Nothing waited before, so what lies between does not match.
-    if (this.numPending === 0 && this.#frozen === undefined && this.filters.length > 0) this.state.next = seq;
+    if (this.numPending === 0 && this.#frozen === undefined) this.#searchFrom = seq;
     this.numPending++;
     if (this.isHungry) this.host.wakeOnCommit(this);
   }
@@ -490,6 +492,7 @@ export class Consumer implements OutletOwner {
   recount(): void {
     const { store } = this.host.stream;
     const frozen = this.#frozen;
+    this.#searchFrom = 0;
     if (frozen === undefined) this.numPending = store.countPending(this.filters, this.state.next, false);
     else {
       const listed = frozen.filter((seq, place) => place >= this.#frozenAt && seq >= this.state.next && store.load(seq, view)).length;
