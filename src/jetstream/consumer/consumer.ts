@@ -10,7 +10,7 @@ import type { InternalLink } from "../../links/internal/index.ts";
 import type { JetStreamContext } from "../context.ts";
 import type { PurgeNotice } from "../seams.ts";
 import { StoredMessage } from "../store/index.ts";
-import { isSubsetOf, subjectMatches } from "../../routing/index.ts";
+import { isSubsetOf } from "../../routing/index.ts";
 import type { ConsumerConfig } from "../wire.ts";
 import { AckSubjects } from "./ack-subject.ts";
 import { Alarm } from "./alarm.ts";
@@ -25,10 +25,8 @@ import { RedeliveryQueue } from "./redeliveries.ts";
 import { ReplayPace } from "./replay.ts";
 import type { ConsumerState } from "./state.ts";
 import { samplingPercent } from "./validate.ts";
+import { NOTHING, UNCOMMITTED, Walk } from "./walk.ts";
 
-/** No message at all, or none that is committed. */
-const NOTHING = 0;
-const UNCOMMITTED = -1;
 /** Messages between two looks at the clock. */
 const CLOCK_EVERY = 32;
 /** Timers for redelivery ring a little late, so that messages of one moment go together. */
@@ -50,9 +48,7 @@ export class Consumer implements OutletOwner {
   readonly journal: Journal | undefined;
   readonly push: PushOutlet | undefined;
   readonly pull: PullOutlet | undefined;
-  /** Byte strings; none: everything. */
-  filters: readonly string[];
-  numPending = 0;
+  readonly walk: Walk;
   /** Milliseconds since the Unix epoch; 0: never since the start. */
   lastDeliveredMs = 0;
   lastAckedMs = 0;
@@ -65,18 +61,12 @@ export class Consumer implements OutletOwner {
   isWoken = false;
   isAwaitingCommit = false;
   isDirty = false;
-  /** The last walk over matching consumers that came by. */
-  walk = 0;
+  /** The last round over matching consumers that came by. */
+  round = 0;
   /** Number in the log. */
   logId = 0;
   /** Messages that were delivered under other filters may be pending. */
   hasStrays = false;
-  /** Nothing before this waits, if it is beyond `next`. */
-  #searchFrom = 0;
-  #frozen: readonly number[] | undefined;
-  #frozenAt = 0;
-  /** Last sequence of the stream when the frozen list was made: deliveries go on behind it. */
-  readonly #frozenEnd: number;
   readonly #replay: ReplayPace | undefined;
   readonly #check: Alarm;
   readonly #outlet: PushOutlet | PullOutlet;
@@ -92,9 +82,7 @@ export class Consumer implements OutletOwner {
   ) {
     const { stream } = host;
     const { context } = this;
-    this.#frozen = frozen;
-    this.#frozenEnd = frozen === undefined ? 0 : stream.store.state.lastSeq;
-    this.filters = filtersOf(config).map(toByteString);
+    this.walk = new Walk(stream.store, state, filtersOf(config).map(toByteString), frozen);
     this.samplePercent = samplingPercent(config.sample_freq);
     this.acks = new AckSubjects(stream.account, stream.name, name);
     this.journal = isPersistent(stream, config) ? new Journal() : undefined;
@@ -112,7 +100,7 @@ export class Consumer implements OutletOwner {
 
   /** Counts what waits, and begins. `checkAfterMs`: when messages that were pending before a restart are looked at first. */
   start(checkAfterMs?: number): void {
-    this.recount();
+    this.walk.recount();
     this.pause.start();
     this.push?.checkInterest();
     this.lifetime.start(this.push?.isActive ?? false);
@@ -134,6 +122,15 @@ export class Consumer implements OutletOwner {
 
   get nowMs(): number {
     return this.context.clock.nowMs();
+  }
+
+  /** Byte strings; none: everything. */
+  get filters(): readonly string[] {
+    return this.walk.filters;
+  }
+
+  get numPending(): number {
+    return this.walk.numPending;
   }
 
   get numAckPending(): number {
@@ -239,37 +236,7 @@ export class Consumer implements OutletOwner {
       else if (this.host.stream.store.load(seq, view)) return seq;
       else this.settleGone(seq, nowMs);
     }
-    if (this.#isStalled) return NOTHING;
-    return this.#frozen === undefined ? this.#lookAhead() : this.#lookFrozen(this.#frozen);
-  }
-
-  #lookAhead(): number {
-    const { state } = this;
-    const { store } = this.host.stream;
-    const committed = store.committedSeq;
-    if (this.numPending <= 0) {
-      if (state.next <= committed) state.next = committed + 1;
-      return NOTHING;
-    }
-    const seq = store.next(this.filters, Math.max(state.next, this.#searchFrom), view);
-    if (seq === 0) {
-      // Records that cannot be read any more were counted.
-      this.numPending = 0;
-      return NOTHING;
-    }
-    return seq > committed ? UNCOMMITTED : seq;
-  }
-
-  #lookFrozen(frozen: readonly number[]): number {
-    const { store } = this.host.stream;
-    for (; this.#frozenAt < frozen.length; this.#frozenAt++) {
-      const seq = frozen[this.#frozenAt];
-      if (seq < this.state.next || !store.load(seq, view)) continue;
-      return seq > store.committedSeq ? UNCOMMITTED : seq;
-    }
-    this.#frozen = undefined;
-    this.state.next = Math.max(this.state.next, this.#frozenEnd + 1);
-    return this.#lookAhead();
+    return this.#isStalled ? NOTHING : this.walk.look(view);
   }
 
   /** False when nobody takes it. */
@@ -295,8 +262,7 @@ export class Consumer implements OutletOwner {
   #deliveredFirst(seq: number, subject: string, nowMs: number): void {
     const { state } = this;
     state.deliver(seq, nowMs);
-    this.numPending--;
-    if (this.#frozen !== undefined) this.#frozenAt++;
+    this.walk.delivered();
     this.#replay?.delivered(view);
     if (state.settling === "none") {
       if (this.journal !== undefined) this.journal.isDirty = true;
@@ -417,18 +383,9 @@ export class Consumer implements OutletOwner {
 
   // What happens to the stream
 
-  matches(subject: string): boolean {
-    if (this.filters.length === 0) return true;
-    for (const filter of this.filters) if (subjectMatches(subject, filter)) return true;
-    return false;
-  }
-
   /** A matching message was appended. */
   stored(seq: number): void {
-    if (seq < this.state.next) return;
-    // Nothing waited before, so what lies between does not match.
-    if (this.numPending === 0 && this.#frozen === undefined) this.#searchFrom = seq;
-    this.numPending++;
+    this.walk.stored(seq);
     if (this.isHungry) this.host.wakeOnCommit(this);
   }
 
@@ -444,21 +401,7 @@ export class Consumer implements OutletOwner {
       this.journal?.addSettled(seq);
       this.host.changed(this);
     }
-    if (seq >= state.next && this.#counts(seq)) this.numPending = Math.max(0, this.numPending - 1);
-  }
-
-  /** Whether a message at or after `next` is among those that wait. */
-  #counts(seq: number): boolean {
-    const frozen = this.#frozen;
-    if (frozen === undefined || seq > this.#frozenEnd) return true;
-    let low = this.#frozenAt;
-    let high = frozen.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (frozen[middle] < seq) low = middle + 1;
-      else high = middle;
-    }
-    return frozen[low] === seq;
+    this.walk.removed(seq);
   }
 
   purged({ below, filter }: PurgeNotice): void {
@@ -472,7 +415,7 @@ export class Consumer implements OutletOwner {
       state.dropPending((seq) => !store.load(seq, view));
     }
     for (const seq of this.queue.values()) if (!state.pending.has(seq)) this.queue.remove(seq);
-    this.recount();
+    this.walk.recount();
     this.rewritten();
     this.wake();
   }
@@ -486,18 +429,6 @@ export class Consumer implements OutletOwner {
     if (state.floor.seq >= first - 1) return;
     state.purgeBelow(first);
     this.rewritten();
-  }
-
-  /** Counts anew what waits for its first delivery. */
-  recount(): void {
-    const { store } = this.host.stream;
-    const frozen = this.#frozen;
-    this.#searchFrom = 0;
-    if (frozen === undefined) this.numPending = store.countPending(this.filters, this.state.next, false);
-    else {
-      const listed = frozen.filter((seq, place) => place >= this.#frozenAt && seq >= this.state.next && store.load(seq, view)).length;
-      this.numPending = listed + store.countPending(this.filters, Math.max(this.state.next, this.#frozenEnd + 1), false);
-    }
   }
 
   /** The state changed by more than events tell. */
@@ -514,10 +445,8 @@ export class Consumer implements OutletOwner {
     this.config = config;
     this.samplePercent = samplingPercent(config.sample_freq);
     if (filtersChanged) {
-      this.filters = filtersOf(config).map(toByteString);
-      this.#frozen = undefined;
+      this.walk.restart(filtersOf(config).map(toByteString));
       if (this.state.pending.size > 0 || this.state.redelivered.size > 0) this.hasStrays = true;
-      this.recount();
     }
     this.#outlet.configChanged(config);
     if (previous.deliver_subject !== config.deliver_subject) this.#requeueAll();
@@ -535,10 +464,9 @@ export class Consumer implements OutletOwner {
   reset(next: number): void {
     this.state.restart(next);
     this.queue.clear();
-    this.#frozen = undefined;
+    this.walk.restart(this.filters);
     this.lastAckedMs = this.lastDeliveredMs = 0;
     this.hasStrays = false;
-    this.recount();
     this.#check.cancel();
     this.#outlet.restarted();
     this.rewritten();

@@ -300,7 +300,7 @@ export class Consumers implements StreamConsumers, ConsumerHost {
   takenBack(firstSeq: number): void {
     for (const consumer of this.#byName.values()) {
       if (consumer.state.next > firstSeq) consumer.state.next = firstSeq;
-      consumer.recount();
+      consumer.walk.recount();
     }
   }
 

@@ -28,7 +28,7 @@ export class ConsumerMatches {
   readonly #unfiltered: Consumer[] = [];
   readonly #interest = new Interest(CACHE_SLOTS);
   readonly #subscriptions = new Map<Consumer, FilterSubscription[]>();
-  #walk = 0;
+  #round = 0;
 
   add(consumer: Consumer): void {
     if (consumer.filters.length === 0) {
@@ -68,12 +68,12 @@ export class ConsumerMatches {
     if (this.#subscriptions.size === 0) return;
     const { plain } = this.#interest.findSubject(subject).result;
     if (plain.length === 0) return;
-    const walk = ++this.#walk;
+    const round = ++this.#round;
     for (let i = 0; i < plain.length; i++) {
       const subscription = plain[i];
       // Several filters of one consumer may match.
-      if (!(subscription instanceof FilterSubscription) || subscription.consumer.walk === walk) continue;
-      subscription.consumer.walk = walk;
+      if (!(subscription instanceof FilterSubscription) || subscription.consumer.round === round) continue;
+      subscription.consumer.round = round;
       visit(subscription.consumer, seq);
     }
   }

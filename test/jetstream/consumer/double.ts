@@ -109,7 +109,7 @@ export class ConsumerWorld {
   /** Delivers a message without a client. */
   deliver(consumer: Consumer, seq: number): void {
     consumer.state.deliver(seq, consumer.nowMs);
-    consumer.numPending--;
+    consumer.walk.delivered();
     consumer.journal?.addDelivered(seq, consumer.state.delivered.delivery);
     consumer.host.changed(consumer);
   }
