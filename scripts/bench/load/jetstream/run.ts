@@ -92,8 +92,12 @@ async function watch(target: Target, { count, payloadBytes }: JetStreamSpec): Pr
     writer.send(`PUB bench.key${received % 1000} ${payloadBytes}\r\n${payload}\r\n`);
   };
   await request(watcher, `$JS.API.CONSUMER.CREATE.${STREAM}`, { stream_name: STREAM, config: { deliver_subject: "watch", deliver_policy: "last_per_subject", filter_subject: ALL, ack_policy: "none", flow_control: true, idle_heartbeat: 5e9 } });
-  watcher.onMessage = ({ headerLength }) => {
-    if (headerLength > 0) return;
+  watcher.onMessage = ({ headerLength, buffer, replyStart, replyEnd }) => {
+    if (headerLength > 0) {
+      // Flow control: the server waits for the answer.
+      if (replyEnd > replyStart) watcher.send(`PUB ${buffer.latin1Slice(replyStart, replyEnd)} 0\r\n\r\n`);
+      return;
+    }
     samples[received++] = Bun.nanoseconds() - sentNs;
     if (received === count) resolve();
     else put();
