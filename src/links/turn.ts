@@ -1,6 +1,8 @@
 /**
  * The end of a turn: whatever was made dirty while bytes were processed is flushed once, storage first, then links. So all that was stored in a turn is one
  * write, its acknowledgements still leave in the same turn, and all deliveries of a turn to one connection leave in one write.
+ *
+ * A turn takes only so much input (`inputIsSpent`); what was read beyond that waits in line for the next turns.
  */
 import type { Clock } from "../platform/index.ts";
 
@@ -8,12 +10,25 @@ export interface Flushable {
   flush(): void;
 }
 
+/** Somebody whose input waits to be parsed. */
+export interface WaitingInput {
+  proceed(): void;
+}
+
+/**
+ * What a turn spends on parsing and all that follows from it, in all: a connection whose turn comes late waits for it, with the storage and the writes that it
+ * causes. Longer turns do not make anything faster (measured: throughput within noise from 2 ms on).
+ */
+const INPUT_MS = 5;
+
 export class Turn {
   #links: Flushable[] = [];
   #spareLinks: Flushable[] = [];
   #storage: Flushable[] = [];
   #spareStorage: Flushable[] = [];
+  readonly #input: WaitingInput[] = [];
   #scheduled = false;
+  #startedMs = 0;
 
   constructor(private readonly clock: Clock) {}
 
@@ -32,10 +47,31 @@ export class Turn {
     this.#schedule();
   }
 
+  /** `item.proceed()` is called once, in one of the next turns, when it is its turn. */
+  addInput(item: WaitingInput): void {
+    this.#input.push(item);
+    this.#schedule();
+  }
+
+  /** Whether this turn has parsed enough. Who asks begins a turn if none has begun. */
+  inputIsSpent(): boolean {
+    this.#schedule();
+    return this.clock.monotonicMs() - this.#startedMs > INPUT_MS;
+  }
+
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
+    this.#startedMs = this.clock.monotonicMs();
     this.clock.endOfTurn(this.#run);
+  }
+
+  /** Goes through those who waited, at least one of them. What they cause is flushed with what is read now. */
+  #takeInput(): void {
+    for (let waiting = this.#input.length; waiting > 0; waiting--) {
+      this.#input.shift()?.proceed();
+      if (this.inputIsSpent()) return;
+    }
   }
 
   readonly #run = (): void => {
@@ -52,7 +88,8 @@ export class Turn {
       this.#links = this.#spareLinks;
       this.#spareLinks = links;
       this.#flush(links, (item) => this.add(item));
-      if (this.#links.length > 0 || this.#storage.length > 0) this.#schedule();
+      if (this.#links.length > 0 || this.#storage.length > 0 || this.#input.length > 0) this.#schedule();
+      this.#takeInput();
     }
   };
 

@@ -31,6 +31,8 @@ export interface OperationHandler {
   onConnect(json: Buffer): void;
   onInfo(json: Buffer): void;
   onPing(): void;
+  /** Whether this turn has parsed enough, so that the rest of a long read should wait. */
+  isTurnSpent(): boolean;
   onPong(): void;
   onOk(): void;
   onError(text: string): void;
@@ -138,7 +140,7 @@ export class Parser {
   }
 
   /**
-   * Parses one read, at most `OPERATIONS_PER_TURN` of it; what is left (`hasWaiting`) is for `proceed`. Returns the error that ends the connection, or
+   * Parses one read, at most `OPERATIONS_PER_TURN` of it and less when the turn is spent; what is left (`hasWaiting`) is for `proceed`. Returns the error that ends the connection, or
    * `None`.
    */
   parse(bytes: Buffer): ParseError {
@@ -176,7 +178,8 @@ export class Parser {
     }
     let left = OPERATIONS_PER_TURN;
     while (at < end && !this.stopped && !this.suspended) {
-      if (left-- === 0) break;
+      if ((left & (OPERATIONS_PER_LOOK - 1)) === 0 && this.#isShareDone(left, end, isOwn)) break;
+      left--;
       const next = this.#operation(bytes, at, end);
       if (next >= 0) {
         at = next;
@@ -189,6 +192,13 @@ export class Parser {
     }
     if (at < end && !this.stopped) this.#keepWaiting(bytes, at, isOwn);
     return ParseError.None;
+  }
+
+  /** What waited goes on in any case, and a small read is parsed at once: it costs less than to keep it. */
+  #isShareDone(left: number, bytes: number, isOwn: boolean): boolean {
+    if (left === 0) return true;
+    if (bytes <= SMALL_READ_BYTES || (isOwn && left === OPERATIONS_PER_TURN)) return false;
+    return this.#handler.isTurnSpent();
   }
 
   #keepWaiting(bytes: Buffer, at: number, isOwn: boolean): void {
@@ -481,6 +491,9 @@ export class Parser {
 
 /** Operations handled before others get their turn: about a quarter of a millisecond of the smallest messages to one receiver. */
 const OPERATIONS_PER_TURN = 1024;
+/** Operations between looks at the clock; a power of two. */
+const OPERATIONS_PER_LOOK = 64;
+const SMALL_READ_BYTES = 4096;
 
 /** How much of bad input is shown in the log. */
 const FAILED_TEXT_BYTES = 32;

@@ -30,7 +30,7 @@ function encoded(encode: Encode, message: Message, subscription: Subscription, s
 function withMessage(wire: Buffer, use: (message: Message) => void): void {
   let used = 0;
   const ignore = (): void => undefined;
-  const handler: OperationHandler = { onPublish: (message) => { used++; use(message); }, onSubscribe: ignore, onUnsubscribe: ignore, onConnect: ignore, onInfo: ignore, onPing: ignore, onPong: ignore, onOk: ignore, onError: ignore, onFirstOperation: () => FirstOperation.Go };
+  const handler: OperationHandler = { onPublish: (message) => { used++; use(message); }, onSubscribe: ignore, onUnsubscribe: ignore, onConnect: ignore, onInfo: ignore, onPing: ignore, isTurnSpent: () => false, onPong: ignore, onOk: ignore, onError: ignore, onFirstOperation: () => FirstOperation.Go };
   const parser = new Parser(handler, new Message(), 4096, 1 << 20);
   parser.headers = true;
   expect(parser.parse(wire)).toBe(ParseError.None);

@@ -29,6 +29,9 @@ class Recorder implements OperationHandler {
   onInfo(json: Buffer): void {
     this.operations.push(`info ${json.toString()}`);
   }
+  isTurnSpent(): boolean {
+    return false;
+  }
   onPing(): void {
     this.operations.push("ping");
   }

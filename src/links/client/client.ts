@@ -392,6 +392,10 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
     this.acknowledge();
   }
 
+  isTurnSpent(): boolean {
+    return this.host.turn.inputIsSpent();
+  }
+
   onPing(): void {
     if (this.traced) this.logged.trace("<<-", "PING");
     this.heartbeat.heard();
