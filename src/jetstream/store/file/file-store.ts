@@ -30,10 +30,13 @@ const SEGMENT_RECORDS_MAX = 65_536;
 const SEGMENT_SPAN_MAX = 2 ** 31;
 /** A stream with a limit of bytes is cut into about so many segments, so that what is dropped goes in small portions. */
 const SEGMENTS_PER_LIMIT = 8;
-/** The tail is this large while a store is busy; another one is kept behind it for who reads what was just written. */
+/**
+ * The tail is this large while a store is busy; another one is kept behind it for who reads what was just written. A tail that is half full after a write makes
+ * way for the other: the rest is room for the next turn.
+ */
 const TAIL_BYTES = 1024 * 1024;
-/** After a write, a tail of this length is full: the rest is room for the next turn. */
-const TAIL_FULL_BYTES = 512 * 1024;
+/** In a stream of small segments it is such a part of one. */
+const TAILS_PER_SEGMENT = 4;
 const TAIL_FIRST_BYTES = 4096;
 /** Indexes of full segments that are kept at hand. */
 const COLD_INDEXES_MAX = 16;
@@ -61,11 +64,18 @@ interface Mark {
   readonly removals: number;
 }
 
+/** Where a segment ended then. */
+function endAt(mark: Mark, segment: FileSegment): number {
+  if (segment.id === mark.segment) return mark.end;
+  return segment.id < mark.segment ? segment.writtenEnd : 0;
+}
+
 export class FileStore extends SegmentedStore<FileSegment> implements RewriteHost {
   readonly kind = "file";
   committedSeq: number;
   uncommittedBytes = 0;
   readonly #segmentBytes: number;
+  readonly #tailBytes: number;
   #active: FileSegment;
   #nextId = 1;
   /** Segments with unwritten bytes, ascending; the active one is always the last. */
@@ -107,6 +117,7 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
   ) {
     super(firstSeq);
     this.#segmentBytes = maxBytes === undefined ? SEGMENT_BYTES_MAX : Math.min(SEGMENT_BYTES_MAX, Math.max(SEGMENT_BYTES_MIN, Math.ceil(maxBytes / SEGMENTS_PER_LIMIT)));
+    this.#tailBytes = Math.min(TAIL_BYTES, this.#segmentBytes / TAILS_PER_SEGMENT);
     this.background = new Background(folder.context, folder.title);
     this.#syncs = new Syncs(folder.context, folder.path, { onSynced: (mark) => this.#onSynced(mark), onSyncFailed: (error) => this.#onSyncFailed(error) });
     this.#active = this.#recover();
@@ -303,8 +314,22 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
     if (tail === undefined) {
       tail = segment.tail = new ByteWindow(Math.max(bytes, TAIL_FIRST_BYTES));
       tail.start = segment.end;
-    } else tail.reserve(bytes);
+      return tail;
+    }
+    if (tail.length + bytes > this.#tailBytes && tail.length * 2 >= this.#tailBytes) tail = this.#writeEarly(segment, tail);
+    tail.reserve(bytes);
     return tail;
+  }
+
+  /** In the middle of a turn that brings much: a full tail is handed to the kernel, so that it need not grow. When that fails, the flush will say so. */
+  #writeEarly(segment: FileSegment, tail: ByteWindow): ByteWindow {
+    try {
+      for (const one of this.#unwritten) this.#writeTail(one);
+    } catch {
+      return tail;
+    }
+    this.#turnTail(segment, tail);
+    return segment.tail ?? tail;
   }
 
   protected write(segment: FileSegment, seq: number, message: NewMessage): number {
@@ -404,7 +429,7 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
       this.#unwritten = [this.#active];
     }
     const { tail } = this.#active;
-    if (tail !== undefined && tail.length >= TAIL_FULL_BYTES) this.#turnTail(this.#active, tail);
+    if (tail !== undefined && tail.length * 2 >= this.#tailBytes) this.#turnTail(this.#active, tail);
     return true;
   }
 
@@ -438,7 +463,7 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
   #turnTail(segment: FileSegment, tail: ByteWindow): void {
     const spare = this.#previousTail?.window;
     this.#previousTail = { segment, window: tail };
-    const next = spare !== undefined && spare.capacity >= TAIL_BYTES && spare.capacity <= 2 * TAIL_BYTES ? spare : new ByteWindow(TAIL_BYTES);
+    const next = spare !== undefined && spare.capacity >= this.#tailBytes && spare.capacity <= 2 * this.#tailBytes ? spare : new ByteWindow(this.#tailBytes);
     next.start = this.#active.end;
     next.length = 0;
     if (this.#active === segment || this.#active.tail === undefined) this.#active.tail = next;
@@ -483,7 +508,7 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
       this.#unwritten = this.#unwritten.filter((one) => one !== segment);
       if (segment.isCreated) this.#attempt(() => this.#removeFile(segment));
     }
-    for (const segment of cut) this.#cut(segment, isSync ? segment.committedEnd : segment.writtenEnd);
+    for (const segment of cut) this.#cut(segment, isSync ? segment.committedEnd : endAt(to, segment));
     const last = segments[segments.length - 1];
     if (last.isSealed) this.#start(firstSeq);
     else this.#active = last;
