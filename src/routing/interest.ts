@@ -84,6 +84,16 @@ export function hashSubject(subject: string): number {
 export const HASH_START = 0x811c9dc5 | 0;
 export const HASH_STEP = 0x01000193;
 
+/** Tokens that tell the kind of a subject for `findOnce`. */
+const KIND_TOKENS = 4;
+
+/** Whether patterns go on behind all these tokens. */
+function reaches(node: Node, tokens: readonly string[], at: number): boolean {
+  if (at === tokens.length) return true;
+  const literal = node.literal?.get(tokens[at]);
+  return (literal !== undefined && reaches(literal, tokens, at + 1)) || (node.star !== undefined && reaches(node.star, tokens, at + 1));
+}
+
 export class Interest {
   /** Literal patterns. A lone plain subscription stands for itself, which is by far the most frequent case. */
   #literals = new Map<string, Subscription | Leaf>();
@@ -238,6 +248,34 @@ export class Interest {
     this.#replyPrefix = subject.slice(0, prefixLength);
     this.#replyGeneration = this.#generation;
     this.#replyResult = result;
+    return result;
+  }
+
+  #kind = "";
+  #kindGeneration = -1;
+  #kindResult: MatchResult = NO_MATCH;
+
+  /**
+   * As `find`, for a subject that is used once and is one of many that differ behind their first `KIND_TOKENS` tokens: an acknowledgement, `$JS.ACK.` stream,
+   * consumer, numbers. It is not cached, where it would only push out others; what is remembered is the result for all that begin alike, where no subscription
+   * looks further.
+   */
+  findOnce(buffer: Buffer, start: number, end: number, hash: number): SubjectEntry {
+    this.#lookups++;
+    const subject = buffer.latin1Slice(start, end);
+    const isKnown = this.#kindGeneration === this.#generation && subject.startsWith(this.#kind) && !subject.endsWith(".") && !subject.includes("..") && !this.#literals.has(subject);
+    return new SubjectEntry(hash, subject, this.#generation, isKnown ? this.#kindResult : this.#matchKind(subject));
+  }
+
+  #matchKind(subject: string): MatchResult {
+    const result = this.match(subject);
+    const tokens = subject.split(".", KIND_TOKENS + 1);
+    if (tokens.length <= KIND_TOKENS || !hasNoEmptyToken(subject) || this.#literals.has(subject)) return result;
+    tokens.length = KIND_TOKENS;
+    if (reaches(this.#wildcards, tokens, 0)) return result;
+    this.#kind = `${tokens.join(".")}.`;
+    this.#kindGeneration = this.#generation;
+    this.#kindResult = result;
     return result;
   }
 

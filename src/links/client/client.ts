@@ -24,7 +24,7 @@ import { Intake } from "./intake.ts";
 import { redactConnect } from "./label.ts";
 import { noRespondersMessage } from "./noresponders.ts";
 import { ProtocolLog, quoteBytes } from "./protocollog.ts";
-import { mayBeReserved, publishWithChecks, traceRefusedPayload } from "./publish.ts";
+import { isAcknowledgement, mayBeReserved, publishWithChecks, traceRefusedPayload } from "./publish.ts";
 import { ClientSubscriptions } from "./subscriptions.ts";
 import { mayBeTraced } from "./trace.ts";
 import { AccountTraffic } from "./traffic.ts";
@@ -455,7 +455,10 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
     this.inMsgs++;
     this.inBytes += message.bodyEnd - message.bodyStart;
     const account = this.account;
-    const entry = account.interest.find(message.buffer, message.subjectStart, message.subjectEnd, subjectHash);
+    const { interest } = account;
+    const entry = isAcknowledgement(message.buffer, message.subjectStart)
+      ? interest.findOnce(message.buffer, message.subjectStart, message.subjectEnd, subjectHash)
+      : interest.find(message.buffer, message.subjectStart, message.subjectEnd, subjectHash);
     if (this.traced) this.logged.tracePublish(message);
     // Everything rare is behind a few flags and the first two bytes of the subject and the reply.
     if (

@@ -15,6 +15,11 @@ export function mayBeReserved(buffer: Buffer, at: number): boolean {
   return (first === 95 && (second === 71 || second === 82)) || (first === 36 && (second === 78 || second === 74 || second === 71));
 }
 
+/** Whether a subject begins like `$JS.ACK.`: each of those is published once. */
+export function isAcknowledgement(buffer: Buffer, at: number): boolean {
+  return buffer[at] === 36 && buffer[at + 1] === 74 && buffer[at + 4] === 65 && buffer[at + 5] === 67;
+}
+
 /** Checks, maps and delivers a publish. `published` is the entry of its subject as published. */
 export function publishWithChecks(link: ClientLink, published: Message, entry: SubjectEntry): void {
   const { account } = link;
