@@ -44,6 +44,9 @@ const WORD = 4294967296;
 /** Tables are split once by the upper bits of the hash, so that none has to grow much at one time. */
 const SPLIT_AT = 4096;
 const SPLIT_TABLES = 256;
+/** An entry is a node and its hash, so that others in the same place need not be looked at. */
+const ENTRY_WORDS = 2;
+const TABLE_FIRST_WORDS = 16 * ENTRY_WORDS;
 
 export const NO_SUBJECT = 0;
 const ROOT = 1;
@@ -57,7 +60,7 @@ export class SubjectTable {
   #made = 2;
   #free = 0;
   #nodes = 0;
-  #tables: Uint32Array[] = [new Uint32Array(16)];
+  #tables: Uint32Array[] = [new Uint32Array(TABLE_FIRST_WORDS)];
   #filled: number[] = [0];
   #tokens = new TokenArena();
   #lastSubject = "";
@@ -236,7 +239,7 @@ export class SubjectTable {
     this.#made = 2;
     this.#free = 0;
     this.#nodes = 0;
-    this.#tables = [new Uint32Array(16)];
+    this.#tables = [new Uint32Array(TABLE_FIRST_WORDS)];
     this.#filled = [0];
     this.#tokens = new TokenArena();
     this.#forget();
@@ -343,12 +346,13 @@ export class SubjectTable {
   #child(parent: number, text: string, start: number, end: number, hash: number): number {
     const table = this.#tables.length === 1 ? this.#tables[0] : this.#tables[hash >>> 24];
     const mask = table.length - 1;
-    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
+    for (let slot = (hash * ENTRY_WORDS) & mask; ; slot = (slot + ENTRY_WORDS) & mask) {
       const id = table[slot];
       if (id === 0) return 0;
+      if (table[slot + 1] !== hash) continue;
       const page = this.#pages[id >>> PAGE_BITS];
       const at = (id & PAGE_MASK) * STRIDE;
-      if (page[at + HASH] === hash && page[at + PARENT] === parent && this.#tokens.equals(page[at + TOKEN], page[at + TOKEN_LENGTH], text, start, end)) return id;
+      if (page[at + PARENT] === parent && this.#tokens.equals(page[at + TOKEN], page[at + TOKEN_LENGTH], text, start, end)) return id;
     }
   }
 
@@ -417,9 +421,9 @@ export class SubjectTable {
     if (this.#tables.length === 1 && this.#nodes > SPLIT_AT) this.#split();
     const index = this.#tables.length === 1 ? 0 : hash >>> 24;
     let table = this.#tables[index];
-    if (++this.#filled[index] * 4 > table.length * 3) {
+    if (++this.#filled[index] * ENTRY_WORDS * 4 > table.length * 3) {
       const larger = new Uint32Array(table.length * 2);
-      for (const old of table) if (old !== 0) place(larger, old, this.#word(old, HASH));
+      for (let slot = 0; slot < table.length; slot += ENTRY_WORDS) if (table[slot] !== 0) place(larger, table[slot], table[slot + 1]);
       this.#tables[index] = table = larger;
     }
     place(table, id, hash);
@@ -427,23 +431,24 @@ export class SubjectTable {
 
   #split(): void {
     const [old] = this.#tables;
-    this.#tables = Array.from({ length: SPLIT_TABLES }, () => new Uint32Array(64));
+    this.#tables = Array.from({ length: SPLIT_TABLES }, () => new Uint32Array(64 * ENTRY_WORDS));
     this.#filled = new Array<number>(SPLIT_TABLES).fill(0);
-    for (const id of old) if (id !== 0) this.#enter(id, this.#word(id, HASH));
+    for (let slot = 0; slot < old.length; slot += ENTRY_WORDS) if (old[slot] !== 0) this.#enter(old[slot], old[slot + 1]);
   }
 
   #leave(id: number, hash: number): void {
     const index = this.#tables.length === 1 ? 0 : hash >>> 24;
     const table = this.#tables[index];
     const mask = table.length - 1;
-    let hole = hash & mask;
-    while (table[hole] !== id) hole = (hole + 1) & mask;
+    let hole = (hash * ENTRY_WORDS) & mask;
+    while (table[hole] !== id) hole = (hole + ENTRY_WORDS) & mask;
     this.#filled[index]--;
     // Entries behind the hole that would not be found across it move into it.
-    for (let slot = (hole + 1) & mask; table[slot] !== 0; slot = (slot + 1) & mask) {
-      const home = this.#word(table[slot], HASH) & mask;
+    for (let slot = (hole + ENTRY_WORDS) & mask; table[slot] !== 0; slot = (slot + ENTRY_WORDS) & mask) {
+      const home = (table[slot + 1] * ENTRY_WORDS) & mask;
       if (((slot - home) & mask) >= ((slot - hole) & mask)) {
         table[hole] = table[slot];
+        table[hole + 1] = table[slot + 1];
         hole = slot;
       }
     }
@@ -453,9 +458,10 @@ export class SubjectTable {
 
 function place(table: Uint32Array, id: number, hash: number): void {
   const mask = table.length - 1;
-  let slot = hash & mask;
-  while (table[slot] !== 0) slot = (slot + 1) & mask;
+  let slot = (hash * ENTRY_WORDS) & mask;
+  while (table[slot] !== 0) slot = (slot + ENTRY_WORDS) & mask;
   table[slot] = id;
+  table[slot + 1] = hash;
 }
 
 function startHash(parent: number): number {
