@@ -29,38 +29,49 @@ export function toGlobal(local: LocalIndex, subjects: SubjectTable, segment: Fil
 /** In slices; undefined when subjects were freed meanwhile so often that it came to nothing. */
 export function* localJob(segment: FileSegment, index: SegmentIndex, subjects: SubjectTable, floor: number): Generator<undefined, LocalIndex | undefined, void> {
   const { epoch } = subjects;
-  const names = new Names(subjects);
+  const names = new Names(subjects, index.count);
   for (let slot = 0, named = NAMES_PER_SLICE; slot < index.count; slot++) {
-    if (!names.add(index.ids[slot]) || names.list.length < named) continue;
+    names.add(slot, index.ids[slot]);
+    if (names.list.length < named) continue;
     named += NAMES_PER_SLICE;
     yield;
     // Numbers may belong to other subjects now: all at once, then.
     if (subjects.epoch !== epoch) return localNow(segment, index, subjects, floor);
   }
-  return subjects.epoch === epoch ? build(segment, index, names, floor) : localNow(segment, index, subjects, floor);
+  return build(segment, index, names, floor);
 }
 
 export function localNow(segment: FileSegment, index: SegmentIndex, subjects: SubjectTable, floor: number): LocalIndex {
-  const names = new Names(subjects);
-  for (let slot = 0; slot < index.count; slot++) names.add(index.ids[slot]);
+  const names = new Names(subjects, index.count);
+  for (let slot = 0; slot < index.count; slot++) names.add(slot, index.ids[slot]);
   return build(segment, index, names, floor);
 }
 
 /** A dictionary in the making. */
 class Names {
   readonly list: string[] = [];
-  readonly numbers = new Map<number, number>();
+  /** Number in the dictionary by slot. */
+  readonly bySlot: Uint32Array;
+  readonly #numbers = new Map<number, number>();
   #latest = NO_SUBJECT;
+  #latestNumber = 0;
 
-  constructor(private readonly subjects: SubjectTable) {}
+  constructor(
+    private readonly subjects: SubjectTable,
+    slots: number,
+  ) {
+    this.bySlot = new Uint32Array(slots);
+  }
 
-  /** Whether it was a new one. */
-  add(id: number): boolean {
-    if (id === NO_SUBJECT || id === this.#latest) return false;
-    this.#latest = id;
-    if (this.numbers.has(id)) return false;
-    this.numbers.set(id, this.list.push(this.subjects.name(id)));
-    return true;
+  add(slot: number, id: number): void {
+    if (id === NO_SUBJECT) return;
+    if (id !== this.#latest) {
+      this.#latest = id;
+      let number = this.#numbers.get(id);
+      if (number === undefined) this.#numbers.set(id, (number = this.list.push(this.subjects.name(id))));
+      this.#latestNumber = number;
+    }
+    this.bySlot[slot] = this.#latestNumber;
   }
 }
 
@@ -71,17 +82,9 @@ function build(segment: FileSegment, index: SegmentIndex, names: Names, floor: n
   locals.sizes = index.sizes;
   locals.deltas = index.deltas;
   locals.marks = index.marks;
-  locals.ids = new Uint32Array(index.count);
-  let latest = NO_SUBJECT;
-  let number = 0;
-  for (let slot = 0; slot < index.count; slot++) {
-    const id = index.ids[slot];
-    if (id !== latest) {
-      latest = id;
-      number = id === NO_SUBJECT ? 0 : (names.numbers.get(id) ?? 0);
-    }
-    locals.ids[slot] = number;
-  }
+  locals.ids = names.bySlot;
+  // What was removed in the course of it.
+  for (let slot = 0; slot < index.count; slot++) if (index.ids[slot] === NO_SUBJECT) locals.ids[slot] = 0;
   const { file } = segment;
   return {
     id: segment.id,
