@@ -6,7 +6,6 @@
 import type { NewMessage, StoreEvents, StoreOptions } from "../message-store.ts";
 import { isIntact, KIND_ERASED, KIND_FLOOR, KIND_REMOVED, KIND_SKIP, kindAt, lengthAt, putMessage, putNote, RECORD_HEADER_BYTES, sealRecord, seqAt } from "../log/record.ts";
 import { SegmentIndex } from "../log/segment-index.ts";
-import { NO_SUBJECT } from "../log/subjects.ts";
 import { SegmentedStore } from "../log/segmented-store.ts";
 import { ByteWindow } from "../log/window.ts";
 import type { StorageFile, Timer } from "../../../platform/index.ts";
@@ -16,7 +15,8 @@ import { FileSegment } from "./file-segment.ts";
 import { discardFolder } from "./leftovers.ts";
 import { localJob, localNow, toGlobal } from "./local-index.ts";
 import type { LocalIndex } from "./index-file.ts";
-import { fileSize, recoverSegment } from "./recover.ts";
+import { fileSize } from "./recover-segment.ts";
+import { recoverStore } from "./recover-store.ts";
 import { type RewriteHost, rewriteJob } from "./rewrite.ts";
 import { scanSegment } from "./scan.ts";
 import type { StoreFolder } from "./store-folder.ts";
@@ -48,8 +48,6 @@ const ROLL_EMPTY_BYTES = 1024 * 1024;
 const NOTE_SEQUENCES_MAX = 4096;
 /** A segment with fewer dead bytes is not rewritten. */
 const DEAD_BYTES_MIN = 16 * 1024;
-/** How often a recovery says how far it is. */
-const PROGRESS_MS = 2000;
 
 /** A state of the log that can be gone back to. */
 interface Mark {
@@ -138,125 +136,13 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
   // Recovery
 
   #recover(): FileSegment {
-    const { folder, state } = this;
-    const { segments } = this.list;
-    const { clock, log } = folder.context;
-    const ids = folder.segments();
-    const startMs = clock.monotonicMs();
-    let saidMs = startMs;
-    const removed: number[] = [];
-    let floor = 0;
-    let coveredTo = 0;
-    let wasTorn: FileSegment | undefined;
-    let lastLocal: LocalIndex | undefined;
-    for (const [done, id] of ids.entries()) {
-      this.#nextId = id + 1;
-      const isLast = done === ids.length - 1;
-      const recovered = recoverSegment(folder, id, isLast);
-      if (recovered === undefined) continue;
-      const { segment, local, lost } = recovered;
-      segment.file.closeHandle();
-      // What a merge left behind: its messages are in the segment before.
-      if (local.first <= coveredTo && local.last <= coveredTo) {
-        folder.removeSegment(id);
-        continue;
-      }
-      if (segment.file.header.rewritten) coveredTo = local.last;
-      for (const seq of lost.sequences) this.state.lose(seq, 0);
-      if (lost.bytes > 0) this.state.loseBytes(lost.bytes);
-      if (wasTorn !== undefined) for (let seq = wasTorn.last + 1; seq < local.first && seq - wasTorn.last <= SEGMENT_RECORDS_MAX; seq++) this.state.lose(seq, 0);
-      wasTorn = segment.isDamaged && local.fileBytes > 0 && lost.sequences.length === 0 ? segment : undefined;
-      if (local.floor > floor) {
-        floor = local.floor;
-        this.#floorSegment = id;
-      }
-      for (const seq of local.removed) removed.push(seq);
-      for (const seq of local.removed) segment.notes.push(seq);
-      this.#fold(segment, local);
-      segments.push(segment);
-      lastLocal = local;
-      if (!segment.isIndexSaved && !isLast && !segment.isDamaged) {
-        folder.writeIndex(segment.file, local);
-        segment.isIndexSaved = true;
-      }
-      if (clock.monotonicMs() - saidMs >= PROGRESS_MS) {
-        saidMs = clock.monotonicMs();
-        const perSecond = Math.round(((done + 1) * 1000) / (saidMs - startMs));
-        log.info(`  Recovering stream '${folder.title}': ${done + 1} of ${ids.length} segments, ${ids.length - done - 1} remaining, ${perSecond}/s`);
-      }
-    }
-    this.#notedFloor = floor;
-    const last = segments.at(-1);
-    if (last === undefined) {
-      state.lastSeq = Math.max(state.lastSeq, floor - 1);
-      state.first = state.lastSeq + 1;
-    } else {
-      // In a new store the first sequence is the configuration's; later it is what the log says.
-      state.lastSeq = Math.max(last.last, floor - 1);
-      state.lastSeconds = last.lastSeconds;
-      state.lastNanos = last.lastNanos;
-      state.first = state.messages === 0 ? state.lastSeq + 1 : (segments.find(({ live }) => live > 0)?.first ?? state.lastSeq + 1);
-      if (state.messages > 0) state.first = this.search.nextAny(1);
-      this.#applyRemovals(floor, removed);
-    }
-    this.#afterRecovery(last, lastLocal);
+    const { folder, state, list, search } = this;
+    const recovered = recoverStore({ folder, state, list, subjects: this.subjectTable, search, takeOut: (segment, slot, seq) => this.takeOut(segment, slot, seq) }, SEGMENT_RECORDS_MAX);
+    this.#nextId = recovered.nextId;
+    this.#notedFloor = recovered.floor;
+    this.#floorSegment = recovered.floorSegment;
+    this.#afterRecovery(recovered.last, recovered.lastLocal);
     return this.#active;
-  }
-
-  /** Adds a segment's messages to subjects and state. */
-  #fold(segment: FileSegment, local: LocalIndex): void {
-    const { index, subjects } = local;
-    const counts = new Uint32Array(subjects.length + 1);
-    const firsts = new Uint32Array(subjects.length + 1);
-    const lasts = new Uint32Array(subjects.length + 1);
-    let bytes = 0;
-    for (let slot = 0; slot < index.count; slot++) {
-      const number = index.ids[slot];
-      if (number === 0) continue;
-      if (counts[number]++ === 0) firsts[number] = slot;
-      lasts[number] = slot;
-      bytes += index.sizes[slot];
-    }
-    const ids = new Uint32Array(subjects.length + 1);
-    for (let number = 1; number <= subjects.length; number++) {
-      if (counts[number] === 0) continue;
-      ids[number] = this.subjectTable.intern(subjects[number - 1]);
-      this.subjectTable.addMany(ids[number], counts[number], index.seqOf(firsts[number]), index.seqOf(lasts[number]));
-      segment.live += counts[number];
-    }
-    segment.liveBytes = bytes;
-    segment.deadBytes = Math.max(0, segment.end - bytes - segment.live * 10);
-    segment.index = undefined;
-    this.state.messages += segment.live;
-    this.state.bytes += bytes;
-  }
-
-  #applyRemovals(floor: number, removed: readonly number[]): void {
-    const { state } = this;
-    const { segments } = this.list;
-    const takeOut = (segment: FileSegment, slot: number, seq: number): void => {
-      segment.markRemoved(this.list.indexOf(segment).offsets[slot]);
-      segment.deadBytes += this.list.indexOf(segment).sizes[slot];
-      this.takeOut(segment, slot, seq);
-    };
-    for (const segment of segments) {
-      if (segment.first >= floor) break;
-      if (segment.live === 0) continue;
-      const index = this.list.indexOf(segment);
-      for (let slot = index.nextLive(0); slot >= 0 && index.seqOf(slot) < floor; slot = index.nextLive(slot + 1)) takeOut(segment, slot, index.seqOf(slot));
-    }
-    for (const seq of removed) {
-      const segment = segments[this.list.place(seq)];
-      if (seq > segment.last || seq < floor) continue;
-      const index = this.list.indexOf(segment);
-      const slot = index.slotFrom(seq);
-      if (slot === index.count || index.seqOf(slot) !== seq) continue;
-      // Its index may know already; the log still has to go on telling.
-      if (index.ids[slot] === NO_SUBJECT) segment.markRemoved(index.offsets[slot]);
-      else takeOut(segment, slot, seq);
-      segment.notedIn = Math.min(segment.notedIn, segment.id + 1);
-    }
-    state.first = state.messages === 0 ? state.lastSeq + 1 : this.search.nextAny(1);
   }
 
   #afterRecovery(last: FileSegment | undefined, local: LocalIndex | undefined): void {
