@@ -4,7 +4,7 @@
  * - every message whose publication was acknowledged is in its stream, once, with its own body;
  * - no message is delivered again after its acknowledgement was confirmed.
  *
- *     bun scripts/soak/main.ts [--server dist/nats-server] [--minutes 10] [--seed 1] [--sync always] [--pause 2..8]
+ *     bun scripts/soak/main.ts [--server dist/nats-server] [--minutes 10] [--seed 1] [--sync always]
  *
  * Exit codes: 0 both promises held, 1 one was broken (each case is printed), 2 the command line is wrong.
  */

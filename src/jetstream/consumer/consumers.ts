@@ -446,12 +446,14 @@ export class Consumers implements StreamConsumers, ConsumerHost {
 
   recover(): void {
     const recovered = recoverConsumers(this.stream, this.#persistence);
-    for (const { id, name, config, createdNs, state } of recovered.consumers) {
+    for (const { id, name, config, createdNs, state, damage } of recovered.consumers) {
       reconcile(state, this.stream.store);
       const consumer = new Consumer(this, name, config, createdNs, state);
       consumer.logId = id;
       this.#add(consumer);
       this.#begin(consumer);
+      // The next record is a whole state, which the next start can go on from.
+      if (damage !== "") consumer.rewritten();
     }
     for (const offline of recovered.offline) this.#offline.set(offline.name, offline);
   }

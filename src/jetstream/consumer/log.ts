@@ -84,6 +84,8 @@ export class ConsumerLog {
   /** Records written of each consumer. */
   readonly #places = new Map<number, number>();
   #isDirty = false;
+  /** The file is new: its name is not on the device. */
+  #isNew = false;
   #syncing: Promise<void> | undefined = undefined;
   #closed = false;
 
@@ -182,11 +184,37 @@ export class ConsumerLog {
     if (this.#output === undefined || !this.#isDirty) return this.#syncing ?? Promise.resolve();
     this.#isDirty = false;
     const before = this.#syncing ?? Promise.resolve();
-    const mine = Promise.all([before, this.#output.file.sync()]).then(() => undefined);
+    const mine = Promise.all([before, this.#syncOutput(this.#output.file)]).then(() => undefined);
     this.#syncing = mine;
-    return mine.finally(() => {
-      if (this.#syncing === mine) this.#syncing = undefined;
-    });
+    return mine.then(
+      () => {
+        if (this.#syncing === mine) this.#syncing = undefined;
+      },
+      (error: unknown) => {
+        if (this.#syncing === mine) this.#syncing = undefined;
+        this.#isDirty = true;
+        throw error;
+      },
+    );
+  }
+
+  async #syncOutput(file: StorageFile): Promise<void> {
+    this.#syncName();
+    await file.sync();
+  }
+
+  #syncName(): void {
+    if (!this.#isNew) return;
+    this.#context.disk.syncFolder(this.#folder);
+    this.#isNew = false;
+  }
+
+  /** As `sync`, waiting for it. Throws `DiskError`. */
+  syncNow(): void {
+    if (this.#output === undefined || !this.#isDirty) return;
+    this.#syncName();
+    this.#output.file.syncNow();
+    this.#isDirty = false;
   }
 
   /** Records wait to be handed to the kernel. */
@@ -234,13 +262,18 @@ export class ConsumerLog {
     if (beside === undefined || old === undefined) return;
     beside.output.write();
     await beside.output.file.sync();
+    // A sync of the old file must not lose it while it is under way.
+    while (this.#syncing !== undefined) await this.#syncing.catch(() => undefined);
     if (this.#closed || this.#beside !== beside) return;
     this.write();
+    // The little that came meanwhile.
+    beside.output.file.syncNow();
     const { disk } = this.#context;
     disk.rename(`${this.#folder}/${FILE_BESIDE}`, `${this.#folder}/${FILE}`);
     disk.syncFolder(this.#folder);
     old.file.close();
     this.#output = beside.output;
+    this.#isDirty = this.#isNew = false;
     this.#beside = undefined;
     this.#rewriteAtBytes = Math.max(REWRITE_MIN_BYTES, beside.output.sizeBytes * REWRITE_FACTOR);
   }
@@ -251,6 +284,7 @@ export class ConsumerLog {
     file.truncate(0);
     file.write(MAGIC, 0, MAGIC.length, 0);
     this.#output = new Output(file, MAGIC.length);
+    this.#isNew = true;
     return this.#output;
   }
 
@@ -262,8 +296,8 @@ export class ConsumerLog {
     this.#beside = undefined;
     beside?.output.file.close();
     if (this.#output === undefined) return;
-    this.#output.write();
-    this.#output.file.syncNow();
+    this.write();
+    this.syncNow();
     this.#output.file.close();
   }
 

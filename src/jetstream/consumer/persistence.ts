@@ -51,7 +51,7 @@ export class ConsumerPersistence {
     });
   }
 
-  /** A consumer exists, or has another configuration. Written at once. Throws `DiskError`. */
+  /** A consumer exists, or has another configuration. Written at once, with `sync_interval: always` to the device. Throws `DiskError`. */
   define(consumer: Consumer): void {
     const { journal } = consumer;
     if (journal === undefined || this.#log === undefined) return;
@@ -62,6 +62,7 @@ export class ConsumerPersistence {
     this.#log.add(consumer.logId, this.#definition(consumer));
     this.#record(consumer);
     this.#write();
+    if (this.#stream.account.context.settings.syncIntervalMs === "always") this.#log.syncNow();
   }
 
   #definition(consumer: Consumer): Uint8Array {

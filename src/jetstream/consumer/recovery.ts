@@ -27,6 +27,8 @@ export interface RecoveredConsumer {
   readonly createdNs: bigint;
   config: ConsumerConfig;
   state: ConsumerState;
+  /** Why the state is an earlier one; empty when it is the last. */
+  damage: string;
 }
 
 /** A configuration as it was stored, its keys in the order of the wire. Throws `JsonError` for fields this server does not know. */
@@ -43,7 +45,10 @@ export function storedConfig(config: unknown): ConsumerConfig {
   });
 }
 
-/** Reads the log. What cannot be trusted is dropped, with a line in the server's log. */
+/**
+ * Reads the log. A consumer with a damaged or missing record goes on from its state before, or from the next whole one; changes in between would be applied to
+ * what they do not fit, and could hide messages that were never acknowledged. One whose definition is lost is dropped. The server's log tells either.
+ */
 export function recoverConsumers(
   stream: ConsumerStream,
   persistence: ConsumerPersistence,
@@ -62,9 +67,13 @@ export function recoverConsumers(
       if (!spoilt.has(record.id)) spoilt.set(record.id, `${name}: ${error.message}`);
     }
   });
+  const { log } = stream.account.context;
   for (const [id, what] of spoilt) {
-    stream.account.context.log.error(`Consumer of stream '${stream.account.name} > ${stream.name}' was dropped, what is stored of it is damaged: ${what}`);
+    log.error(`Consumer of stream '${stream.account.name} > ${stream.name}' was dropped, what is stored of it is damaged: ${what}`);
     persistence.drop(id);
+  }
+  for (const { name, damage } of consumers.values()) {
+    if (damage !== "") log.error(`Consumer '${stream.account.name} > ${stream.name} > ${name}' goes on from an earlier state, what is stored of it is damaged: ${damage}`);
   }
   return { consumers: [...consumers.values()], offline: [...offline.values()] };
 }
@@ -75,24 +84,37 @@ function apply({ id, body, hasGap }: LogRecord, consumers: Map<number, Recovered
     if (body?.[0] === RecordKind.Deleted) spoilt.delete(id);
     return;
   }
-  if (body === undefined) throw new RecordError("a record can not be read");
+  const consumer = consumers.get(id);
+  const damage = body === undefined ? "a record can not be read" : hasGap ? "a record is missing" : "";
+  if (damage !== "") {
+    if (consumer !== undefined) consumer.damage ||= damage;
+    else if (!offline.has(id)) throw new RecordError(damage);
+  }
+  if (body === undefined) return;
   const reader = new RecordReader(body);
   const kind = reader.number();
-  if (kind === RecordKind.Deleted) {
-    consumers.delete(id);
-    offline.delete(id);
-    return;
+  switch (kind) {
+    case RecordKind.Deleted:
+      consumers.delete(id);
+      offline.delete(id);
+      return;
+    case RecordKind.Defined:
+      return define(id, reader.rest(), consumers, offline);
+    case RecordKind.Whole:
+    case RecordKind.Changes:
+      if (consumer !== undefined) return take(consumer, kind, reader);
+      if (offline.has(id)) return;
+      throw new RecordError("its definition is missing");
+    default:
+      throw new RecordError(`unknown kind of record ${kind}`);
   }
-  if (hasGap) throw new RecordError("a record is missing");
-  if (kind === RecordKind.Defined) return define(id, reader.rest(), consumers, offline);
-  const consumer = consumers.get(id);
-  if (consumer === undefined) {
-    if (offline.has(id)) return;
-    throw new RecordError("its definition is missing");
-  }
-  if (kind === RecordKind.Whole) readWhole(reader, consumer.state);
-  else if (kind === RecordKind.Changes) readChanges(reader, consumer.state);
-  else throw new RecordError(`unknown kind of record ${kind}`);
+}
+
+function take(consumer: RecoveredConsumer, kind: RecordKind.Whole | RecordKind.Changes, reader: RecordReader): void {
+  if (kind === RecordKind.Whole) {
+    readWhole(reader, consumer.state);
+    consumer.damage = "";
+  } else if (consumer.damage === "") readChanges(reader, consumer.state);
 }
 
 function define(id: number, json: string, consumers: Map<number, RecoveredConsumer>, offline: Map<number, Offline>): void {
@@ -103,7 +125,7 @@ function define(id: number, json: string, consumers: Map<number, RecoveredConsum
     const level = storedLevel(known);
     if (level > API_LEVEL) throw new JsonError(`required API level: ${level}, current API level: ${API_LEVEL}`);
     if (present !== undefined) present.config = known;
-    else consumers.set(id, { id, name, createdNs: BigInt(created), config: known, state: new ConsumerState(settlingOf(known.ack_policy), 1) });
+    else consumers.set(id, { id, name, createdNs: BigInt(created), config: known, state: new ConsumerState(settlingOf(known.ack_policy), 1), damage: "" });
   } catch (error) {
     if (!(error instanceof JsonError)) throw error;
     consumers.delete(id);

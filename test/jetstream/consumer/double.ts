@@ -6,7 +6,9 @@ import { type MessageStore, openAssetFiles } from "../../../src/jetstream/store/
 import type { AssetAccount, ConsumerStream } from "../../../src/jetstream/seams.ts";
 import type { JetStreamContext } from "../../../src/jetstream/context.ts";
 import type { ConsumerInfo, StreamConfig } from "../../../src/jetstream/wire.ts";
-import { given, World } from "../store/support/world.ts";
+import type { StoreOptions } from "../../../src/jetstream/store/index.ts";
+import type { SeededRandom } from "../../sim/random.ts";
+import { given, PLAIN, World } from "../store/support/world.ts";
 
 const KIND_JETSTREAM = 5;
 const FOLDER = "/js/A/streams/S/consumers";
@@ -57,8 +59,9 @@ export class ConsumerWorld {
   /** Inboxes that got an empty message: confirmations. */
   readonly confirmed: string[] = [];
 
-  constructor() {
+  constructor(options: StoreOptions = PLAIN) {
     const { world } = this;
+    world.options = options;
     this.context = world.context();
     this.link = new InternalLink(new Account("A", false), KIND_JETSTREAM, "JETSTREAM");
     this.store = world.openMemory();
@@ -129,6 +132,15 @@ export class ConsumerWorld {
 
   set logBytes(bytes: Uint8Array) {
     this.world.disk.writeFile(LOG_PATH, bytes, 0o640);
+  }
+
+  /** The machine stopped (`disk.stopAfter`), and another process reads what is left of the disk. */
+  async restart(how: "kill" | "power", whim: SeededRandom): Promise<void> {
+    this.world.forget();
+    this.world.disk.restart(how, whim);
+    this.consumers = new Consumers(this.stream);
+    this.consumers.recover();
+    await this.turns();
   }
 
   /** The process was killed, and another reads what it left. */

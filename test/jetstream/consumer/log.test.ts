@@ -1,6 +1,8 @@
 /** What is kept of consumers: kills, torn ends, damage, and the log that is written anew. */
 import { describe, expect, test } from "bun:test";
+import { CrashError } from "../../sim/disk.ts";
 import { SeededRandom } from "../../sim/random.ts";
+import { ALWAYS } from "../store/support/world.ts";
 import { ConsumerWorld } from "./double.ts";
 
 const NAMES = ["A", "B", "C"];
@@ -59,6 +61,37 @@ describe("a killed process", () => {
     await world.turns();
     await world.kill();
     expect(world.figures()).toMatchObject({ A: { delivered: [1, 1], ackPending: 1, pending: 0 } });
+  });
+});
+
+describe("a machine without power, and sync_interval: always", () => {
+  test("has confirmed nothing that is not on the device", async () => {
+    let stopped = 0;
+    for (let seed = 1; seed <= 60; seed++) {
+      const random = new SeededRandom(seed);
+      const world = new ConsumerWorld(ALWAYS);
+      for (let i = 1; i <= 20; i++) world.publish("s.1");
+      const consumer = world.create("A");
+      await world.turns();
+      world.world.disk.stopAfter(1 + random.integer(30), random);
+      try {
+        for (let seq = 1; seq <= 20; seq++) {
+          world.deliver(consumer, seq);
+          world.acknowledge(consumer, seq, `re.${seq}`);
+          if (random.chance(0.5)) await world.turns(1 + random.integer(3));
+        }
+        await world.turns();
+      } catch (error) {
+        if (!(error instanceof CrashError)) throw error;
+      }
+      if (world.world.disk.isStopped) stopped++;
+      const confirmed = world.confirmed.map((inbox) => Number(inbox.slice(3)));
+      await world.restart("power", random);
+      const recovered = world.consumers.get("A");
+      expect(recovered, `seed ${seed}`).toBeDefined();
+      expect(confirmed.filter((seq) => recovered?.state.needs(seq) !== false), `seed ${seed}`).toEqual([]);
+    }
+    expect(stopped).toBeGreaterThan(30);
   });
 });
 
