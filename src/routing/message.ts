@@ -24,6 +24,8 @@ export class Message {
    * that one copy does; -1 otherwise.
    */
   tailStart = -1;
+  /** The services between accounts that it has passed, in their order; none for a message as published. */
+  passed: readonly object[] = NOTHING_PASSED;
 
   /** Header and payload bytes. */
   get size(): number {
@@ -37,3 +39,4 @@ export class Message {
 }
 
 const EMPTY = Buffer.alloc(0);
+export const NOTHING_PASSED: readonly object[] = [];

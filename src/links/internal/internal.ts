@@ -6,9 +6,8 @@
  * message; when nobody did, the publisher hears of no responders as if there were no subscription.
  */
 import type { Account } from "../../accounts/index.ts";
-import { Delivery, type MatchResult, Message, type SeenSubject, type SubjectEntry, type Subscriber, Subscription } from "../../routing/index.ts";
+import { Delivery, distribute, type MatchResult, Message, type SeenSubject, type SubjectEntry, type Subscriber, Subscription } from "../../routing/index.ts";
 import { copyBytes, putByteString, putDecimal } from "../../util/bytes.ts";
-import { distribute } from "../distribute.ts";
 
 /** `subject` is what was delivered, after mappings; `origin` the publisher, undefined when that is the server. All strings are byte strings. */
 export type InternalHandler = (message: Message, subject: string, origin: Subscriber | undefined) => boolean;
