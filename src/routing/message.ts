@@ -24,6 +24,8 @@ export class Message {
    * that one copy does; -1 otherwise.
    */
   tailStart = -1;
+  /** The subject that found its takers, where they see another one: a stored message on its way to an inbox. Else empty. */
+  sentTo = "";
   /** The services between accounts that it has passed, in their order; none for a message as published. */
   passed: readonly object[] = NOTHING_PASSED;
 

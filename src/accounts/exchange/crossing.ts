@@ -36,6 +36,7 @@ export class Crossing {
     const { message, buffer } = this.#take(subject.length + reply.length + size + SIZES_BYTES_MAX);
     message.buffer = buffer;
     message.passed = passed;
+    message.sentTo = from.sentTo;
     message.headerLength = headerLength;
     message.subjectStart = 0;
     let at = (message.subjectEnd = message.tailStart = putByteString(subject, buffer, 0));

@@ -93,20 +93,22 @@ export class Responses implements Subscriber {
     if (this.#pending.size === 0) this.#stopTimer();
   }
 
-  deliver(_subscription: Subscription, message: Message, { subject }: SeenSubject, origin: Subscriber | undefined): Delivery {
+  deliver(_subscription: Subscription, message: Message, seen: SeenSubject, origin: Subscriber | undefined): Delivery {
+    const subject = message.sentTo === "" ? seen.subject : message.sentTo;
     const pending = this.#pending.get(subject);
     if (pending === undefined) return Delivery.Denied;
     const { requester, reply, rule } = pending;
     const isLast = rule.responseType === "singleton" || message.size === 0;
     if (isLast) this.forget(subject);
     else pending.since = this.doors.clock.monotonicMs();
-    if (this.#forward(pending, message, { subject: reply, bytes: Buffer.from(reply, "latin1") }, origin) > 0) return Delivery.Delivered;
+    const shown = message.sentTo === "" ? { subject: reply, bytes: Buffer.from(reply, "latin1") } : seen;
+    if (this.#forward(pending, message, shown, origin) > 0) return Delivery.Delivered;
     this.forget(subject);
     return requester === this.account ? Delivery.Denied : Delivery.Delivered;
   }
 
-  #forward({ requester, rule }: Pending, message: Message, seen: SeenSubject, origin: Subscriber | undefined): number {
-    const result = requester.interest.matchReply(seen.subject);
+  #forward({ requester, reply, rule }: Pending, message: Message, seen: SeenSubject, origin: Subscriber | undefined): number {
+    const result = requester.interest.matchReply(reply);
     if (result.plain.length === 0 && result.queues.length === 0) return 0;
     const further = message.replyStart === message.replyEnd ? "" : message.reply();
     if (further !== "" && !further.startsWith("$JS.ACK.")) {
@@ -116,12 +118,14 @@ export class Responses implements Subscriber {
       if (taken === 0) back.forget(mapped);
       return taken;
     }
-    const before = message.passed;
+    const { passed, sentTo } = message;
     message.passed = PASSED;
+    if (sentTo !== "") message.sentTo = reply;
     try {
       return distribute(result, message, seen, origin);
     } finally {
-      message.passed = before;
+      message.passed = passed;
+      message.sentTo = sentTo;
     }
   }
 

@@ -47,11 +47,18 @@ export class ServiceImport implements Subscriber {
     this.#passed = [parts.offer];
     this.#subscription = new Subscription(this, parts.route.local, "", sid);
     parts.importer.interest.insert(this.#subscription);
+    parts.importer.importedServices.add(this);
+  }
+
+  /** Local pattern. */
+  get pattern(): string {
+    return this.parts.route.local;
   }
 
   close(): void {
     if (this.#subscription.closed) return;
     this.#subscription.closed = true;
+    this.parts.importer.importedServices.delete(this);
     this.parts.importer.interest.remove(this.#subscription);
   }
 

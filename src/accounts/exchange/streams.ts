@@ -21,7 +21,7 @@ class Shadow implements Subscriber {
     // What came in as a request is not passed on as a stream.
     if (message.passed.length > 0) return Delivery.Denied;
     const { original } = this;
-    return original.owner.deliver(original, message, this.stream.localOf(seen), origin);
+    return original.owner.deliver(original, message, message.sentTo === "" ? this.stream.localOf(seen) : seen, origin);
   }
 
   judge(_shadow: Subscription, subject: string, origin: Subscriber | undefined): Delivery {
