@@ -1,6 +1,7 @@
 /** Writes `conf/README.md`: the reference of all options, from the tables that read them. Run it after a change to `src/config/schema`. */
 import { join } from "node:path";
-import { accountBlock, accountJetstreamBlock, accountLimitsBlock, exportBlock, importBlock, mappingDestinationBlock } from "../src/config/schema/accounts.ts";
+import { accountBlock, accountJetstreamBlock, accountLimitsBlock, mappingDestinationBlock } from "../src/config/schema/accounts.ts";
+import { exportBlock, importBlock } from "../src/config/schema/exchange.ts";
 import type { Block, Reload } from "../src/config/schema/form.ts";
 import { batchBlock, jetstreamBlock, jetstreamLimitsBlock, tpmBlock } from "../src/config/schema/jetstream.ts";
 import {
@@ -26,8 +27,8 @@ const SECTIONS: readonly { readonly title: string; readonly block: Block; readon
   { title: "accounts.NAME", block: accountBlock },
   { title: "accounts.NAME.limits", block: accountLimitsBlock },
   { title: "accounts.NAME.jetstream", block: accountJetstreamBlock, missing: true },
-  { title: "accounts.NAME.exports[]", block: exportBlock, missing: true },
-  { title: "accounts.NAME.imports[]", block: importBlock, missing: true },
+  { title: "accounts.NAME.exports[]", block: exportBlock },
+  { title: "accounts.NAME.imports[]", block: importBlock },
   { title: "mappings.SUBJECT", block: mappingDestinationBlock },
   { title: "tls", block: tlsBlock },
   { title: "tls.ocsp_peer", block: ocspPeerBlock, missing: true },

@@ -2,7 +2,7 @@
  * An account: an isolated subject space with its own interest, subject mappings and limits. Two accounts never see each other's messages.
  */
 import type { AccountOptions } from "../config/index.ts";
-import { Interest, type SubjectMapper } from "../routing/index.ts";
+import { Interest, subjectMatches, type SubjectMapper } from "../routing/index.ts";
 
 /** Account of everybody who is not put in another. */
 export const GLOBAL_ACCOUNT = "$G";
@@ -37,6 +37,8 @@ export class Account {
   /** Of connections that are gone. */
   readonly pastTraffic = noTraffic();
   updatedAtNs = 0n;
+  /** Local patterns of services it takes from other accounts. */
+  readonly importedServices = new Set<{ readonly pattern: string }>();
 
   constructor(
     readonly name: string,
@@ -44,5 +46,11 @@ export class Account {
     cacheSlots?: number,
   ) {
     this.interest = new Interest(cacheSlots);
+  }
+
+  /** Whether requests on this literal subject go to a service of another account. */
+  importsService(subject: string): boolean {
+    for (const { pattern } of this.importedServices) if (subjectMatches(subject, pattern)) return true;
+    return false;
   }
 }

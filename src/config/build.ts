@@ -2,13 +2,15 @@
 import { goQuote } from "../util/quote.ts";
 import { msOfNs } from "../util/duration.ts";
 import { joinPath } from "./parser.ts";
-import type { MappingOptions, Options } from "./options.ts";
+import { exchangeProblems } from "./exchange.ts";
+import type { ImportOptions, MappingOptions, Options } from "./options.ts";
+import type { ReadAccount } from "./schema/accounts.ts";
 import { type BlockReading, type Reading, readBlock } from "./schema/form.ts";
 import { DEFAULT_JETSTREAM } from "./schema/jetstream.ts";
 import { serverBlock } from "./schema/server.ts";
 import { UserRegistry } from "./schema/users.ts";
 import { DEFAULT_WEBSOCKET } from "./schema/websocket.ts";
-import type { MapValue } from "./values.ts";
+import type { MapValue, Position } from "./values.ts";
 
 type Read = BlockReading<typeof serverBlock>;
 
@@ -187,7 +189,7 @@ type Auth = Pick<
   | "systemAccount"
 >;
 
-function authOptions({ values }: Read, reading: Reading): Auth {
+function authOptions({ values, entries }: Read, reading: Reading): Auth {
   const registry = new UserRegistry(reading);
   const single = values.authorization;
   if (single !== undefined) registry.add(single.users, GLOBAL_ACCOUNT, single.defaultPermissions, single.position);
@@ -197,6 +199,9 @@ function authOptions({ values }: Read, reading: Reading): Auth {
     // Names are only compared across blocks when the blocks themselves are in order.
     if (reading.errors.length === 0) registry.add(users, account.name, defaultPermissions, usersPosition);
   }
+  const systemAccount = values.no_system_account === true ? "" : (values.system_account ?? DEFAULT_SYSTEM_ACCOUNT);
+  const accountsAt = entries.get("accounts")?.node.position;
+  if (accountsAt !== undefined && reading.errors.length === 0) checkExchange(values.accounts ?? [], systemAccount, accountsAt, reading);
   return {
     authorization: {
       username: single?.username ?? "",
@@ -210,8 +215,25 @@ function authOptions({ values }: Read, reading: Reading): Auth {
     noAuthUser: values.no_auth_user ?? "",
     accounts: (values.accounts ?? []).map(({ account }) => account),
     mappings: values.mappings ?? [],
-    systemAccount: values.no_system_account === true ? "" : (values.system_account ?? DEFAULT_SYSTEM_ACCOUNT),
+    systemAccount,
   };
+}
+
+/** What concerns several accounts is reported where `accounts` begins, but for a local subject that is used twice: its own item is told. */
+function checkExchange(accounts: readonly ReadAccount[], systemAccount: string, accountsAt: Position, reading: Reading): void {
+  for (const { imports } of accounts) {
+    const used = new Map<string, ImportOptions>();
+    for (const { position, options } of imports) {
+      if (options.kind !== "service") continue;
+      const local = options.to === "" ? options.subject : options.to;
+      const key = `${options.account} ${local}`;
+      const first = used.get(key);
+      if (first === undefined) used.set(key, options);
+      else reading.error(position, `Duplicate service import subject ${goQuote(local)}, previously used in import for account ${goQuote(first.account)}, subject ${goQuote(first.subject)}`);
+    }
+  }
+  if (reading.errors.length > 0) return;
+  for (const problem of exchangeProblems(accounts.map(({ account }) => account), systemAccount)) reading.error(accountsAt, problem);
 }
 
 /** The first reason why a no-auth user cannot be; undefined when it can. */

@@ -145,10 +145,53 @@ export interface JetStreamOptions {
   };
 }
 
+/** How many answers a service gives: one, or many until an empty one. */
+export type ResponseType = "singleton" | "stream" | "chunked";
+
+/** Where the time that requests to a service take is reported. */
+export interface LatencyOptions {
+  readonly subject: string;
+  /** Percent of requests, 1 to 100; 0: only those whose headers ask for it. */
+  readonly samplingPercent: number;
+}
+
+/** What an account offers to others. Subjects are text. */
+export interface ExportOptions {
+  readonly kind: "stream" | "service";
+  readonly subject: string;
+  /** Undefined: anybody may import it. */
+  readonly accounts?: readonly string[];
+  /** Token (from 1) of the subject that must be the importing account's name; 0: none. */
+  readonly accountTokenPosition: number;
+  readonly responseType: ResponseType;
+  /** 0: the default. */
+  readonly responseThresholdMs: number;
+  readonly latency?: LatencyOptions;
+  readonly allowTrace: boolean;
+}
+
+/** What an account takes from another. Subjects are text. */
+export interface ImportOptions {
+  readonly kind: "stream" | "service";
+  /** The exporter. */
+  readonly account: string;
+  /** In the exporting account. */
+  readonly subject: string;
+  /** Subject in the importing account; empty: `subject`, behind the prefix. */
+  readonly to: string;
+  /** Streams only; empty when `to` is not. */
+  readonly prefix: string;
+  /** Tells the exporter who asks. */
+  readonly share: boolean;
+  readonly allowTrace: boolean;
+}
+
 export interface AccountOptions {
   readonly name: string;
   readonly nkey: string;
   readonly mappings: readonly MappingOptions[];
+  readonly exports: readonly ExportOptions[];
+  readonly imports: readonly ImportOptions[];
   /** Negative means unlimited. */
   readonly limits: {
     readonly maxConnections: number;

@@ -259,7 +259,7 @@ class Parser {
     const start = lexer.position(lexer.offset + (quoted ? 1 : 0));
     const value = this.value();
     if (value === undefined) return;
-    const closed = value.kind === "map" || value.kind === "array" ? lexer.position(lexer.offset - 1) : start;
+    const closed = value.kind === "map" || value.kind === "array" ? lexer.position(lexer.offset) : start;
     items.push({ value, position: this.fixedPosition ?? closed, used: false });
   }
 

@@ -188,6 +188,8 @@ export class JetStream implements JetStreamContext {
   #openDoor(account: Account, link: InternalLink): void {
     const receive = (purges: boolean): Parameters<InternalLink["subscribe"]>[1] => (message, subject, origin) => {
       if (purges && subject.startsWith(PURGE_PREFIX)) return this.#purgeAccount(link, subject.slice(PURGE_PREFIX.length), message.reply());
+      // Who takes the API of another account talks to that one's JetStream.
+      if (account.importsService(subject)) return false;
       return this.#dispatcher.receive(link, message, subject, origin);
     };
     link.subscribe("$JS.API.>", receive(account.isSystem));

@@ -47,6 +47,12 @@ export interface InterestStats {
   readonly totalFanout: number;
 }
 
+/** Hears of every subscription of a subject space that comes or goes; it must not change that space. */
+export interface InterestObserver {
+  inserted(subscription: Subscription): void;
+  removed(subscription: Subscription): void;
+}
+
 const NONE: readonly Subscription[] = [];
 const NO_QUEUES: readonly (readonly Subscription[])[] = [];
 const NO_MATCH: MatchResult = { plain: NONE, queues: NO_QUEUES };
@@ -116,6 +122,9 @@ export class Interest {
   /** Who wants to know when subscriptions of exactly this literal subject come and go. */
   readonly #watchers = new Map<string, Set<() => void>>();
 
+  /** Undefined in a subject space that takes nothing from others. */
+  observer: InterestObserver | undefined = undefined;
+
   /** `cacheSlots` bounds the match cache; 0 turns it off (`disable_sublist_cache`). */
   constructor(private readonly cacheSlots: number = CACHE_SLOTS_MAX) {
     if (cacheSlots > 0) this.#cache = new Array(Math.min(CACHE_SLOTS_MIN, cacheSlots)).fill(undefined);
@@ -153,6 +162,11 @@ export class Interest {
 
   /** Adds a subscription whose subject is valid. */
   insert(subscription: Subscription): void {
+    this.#insert(subscription);
+    this.observer?.inserted(subscription);
+  }
+
+  #insert(subscription: Subscription): void {
     this.#inserts++;
     this.#count++;
     if (hasWildcard(subscription.subject)) {
@@ -176,6 +190,7 @@ export class Interest {
     if (removed) {
       this.#removes++;
       this.#count--;
+      this.observer?.removed(subscription);
     }
     return removed;
   }

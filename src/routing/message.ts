@@ -24,6 +24,10 @@ export class Message {
    * that one copy does; -1 otherwise.
    */
   tailStart = -1;
+  /** The subject that found its takers, where they see another one: a stored message on its way to an inbox. Else empty. */
+  sentTo = "";
+  /** The services between accounts that it has passed, in their order; none for a message as published. */
+  passed: readonly object[] = NOTHING_PASSED;
 
   /** Header and payload bytes. */
   get size(): number {
@@ -37,3 +41,4 @@ export class Message {
 }
 
 const EMPTY = Buffer.alloc(0);
+export const NOTHING_PASSED: readonly object[] = [];

@@ -82,6 +82,23 @@ export function subjectsOverlap(a: string, b: string): boolean {
   return left.length === right.length;
 }
 
+/** The pattern of what both patterns match; undefined when that is nothing. */
+export function intersectionOf(a: string, b: string): string | undefined {
+  const left = a.split(".");
+  const right = b.split(".");
+  const tokens: string[] = [];
+  for (let i = 0; i < left.length || i < right.length; i++) {
+    const l = left[i];
+    const r = right[i];
+    if (l === undefined || r === undefined) return undefined;
+    if (l === ">") return [...tokens, ...right.slice(i)].join(".");
+    if (r === ">") return [...tokens, ...left.slice(i)].join(".");
+    if (l !== r && l !== "*" && r !== "*") return undefined;
+    tokens.push(l === "*" ? r : l);
+  }
+  return tokens.join(".");
+}
+
 function matchesToken(token: string, patternToken: string): boolean {
   return patternToken === "*" || patternToken === token;
 }

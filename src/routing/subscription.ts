@@ -21,6 +21,13 @@ export interface SeenSubject {
   readonly bytes: Buffer;
 }
 
+/** A client, in the words of advisories and of `Nats-Request-Info`; what is not known is undefined. */
+export interface ClientDetails extends Readonly<Record<string, unknown>> {
+  readonly acc: string;
+  /** Round trip, nanoseconds. */
+  readonly rtt?: number;
+}
+
 export interface Subscriber {
   /**
    * Encodes `message` for the owner of `subscription`. `seen` is the subject it is delivered under, `origin` the publisher
@@ -31,6 +38,8 @@ export interface Subscriber {
   judge(subscription: Subscription, subject: string, origin: Subscriber | undefined): Delivery;
   /** Who this is, in the words of a trace event: `kind` 0 is a client. */
   describe(): { readonly kind: number; readonly cid: number; readonly name?: string };
+  /** Who this is when it asks for something; absent in what is no client. */
+  details?(serverName: string): ClientDetails;
 }
 
 export class Subscription {

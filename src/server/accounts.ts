@@ -1,17 +1,22 @@
 /** The accounts of a server, made from the options and brought up to date at reload. */
-import { Account, GLOBAL_ACCOUNT, NO_LIMITS } from "../accounts/index.ts";
+import { Account, Exchange, GLOBAL_ACCOUNT, NO_LIMITS } from "../accounts/index.ts";
 import type { MappingOptions, Options } from "../config/index.ts";
-import type { Clock } from "../platform/index.ts";
+import type { Clock, Random } from "../platform/index.ts";
 import { type Mapping, SubjectMapper, SubjectTransform } from "../routing/index.ts";
 import { toByteString } from "../util/bytes.ts";
 
 export class Accounts {
   readonly byName = new Map<string, Account>();
 
+  readonly #exchange: Exchange;
+
   constructor(
     private readonly clock: Clock,
-    private readonly random: (below: number) => number,
-  ) {}
+    private readonly random: Random,
+    serverName: () => string,
+  ) {
+    this.#exchange = new Exchange({ clock, random, serverName });
+  }
 
   get global(): Account {
     const account = this.byName.get(GLOBAL_ACCOUNT);
@@ -41,6 +46,7 @@ export class Accounts {
       this.byName.delete(name);
       account.limits = NO_LIMITS;
     }
+    this.#exchange.update(options.accounts, (name) => this.byName.get(name));
   }
 
   #ensure(name: string, options: Options, nowNs: bigint): Account {
@@ -56,7 +62,7 @@ export class Accounts {
     if (mappings.length === 0) return undefined;
     return new SubjectMapper(
       mappings.map((mapping) => compileMapping(mapping, clusterName)),
-      this.random,
+      (below) => this.random.integer(below),
     );
   }
 }

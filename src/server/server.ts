@@ -5,14 +5,14 @@
 import type { Account } from "../accounts/index.ts";
 import { type Authenticator, ConfiguredAuthenticator } from "../auth/index.ts";
 import type { Options } from "../config/index.ts";
-import { acceptClient, type AcceptSettings, CLOSE_FLUSH_MS, ClientLink, HandshakeRateLimit, type LinkHost, type LinkSettings, type LinkStats, seedDistribution, Turn } from "../links/index.ts";
+import { acceptClient, type AcceptSettings, CLOSE_FLUSH_MS, ClientLink, HandshakeRateLimit, type LinkHost, type LinkSettings, type LinkStats, Turn } from "../links/index.ts";
 import { acceptWebsocket } from "../links/websocket/index.ts";
 import { type JetStream, JetStreamStartError } from "../jetstream/index.ts";
 import type { Logger } from "../log/index.ts";
 import { type Clock, type Listener, ListenError, type Platform, type Random } from "../platform/index.ts";
 import { type Monitor, type MonitorSource, MonitorState, startMonitor } from "../monitor/index.ts";
 import type { ServerInfo } from "../protocol/index.ts";
-import { Message } from "../routing/index.ts";
+import { Message, seedDistribution } from "../routing/index.ts";
 import { formatDuration, formatDurationMs } from "../util/duration.ts";
 import { joinHostPort, splitHostPort } from "../util/hostport.ts";
 import { timestamp } from "../util/timestamp.ts";
@@ -73,7 +73,7 @@ export class Server implements LinkHost, MonitorSource {
     this.accepting = acceptSettings(parts.options, parts.platform.network);
     this.handshakes = new HandshakeRateLimit(this.clock, this.log);
     this.connections = new Connections(this.clock, parts.options.maxClosedClients, (link) => this.#onDeadline(link));
-    this.accounts = new Accounts(this.clock, (below) => this.random.integer(below));
+    this.accounts = new Accounts(this.clock, this.random, () => this.identity.name);
     this.accounts.update(parts.options, "");
     this.startedAtNs = this.configLoadedAtNs = this.clock.nowNs();
     seedDistribution(this.random.integer(2 ** 31));

@@ -8,6 +8,7 @@ import { within, poll } from "../support/deadline.ts";
 import { nkeyNamed } from "../support/nkeys.ts";
 import type { Address } from "../support/server-process.ts";
 import { Client } from "./client.ts";
+import { accountsChecks } from "./accounts-checks.ts";
 import { jetstreamChecks } from "./jetstream-checks.ts";
 import type { Running } from "./samples.ts";
 
@@ -357,4 +358,4 @@ const others: Readonly<Record<string, Check>> = {
 };
 
 /** By path of the sample below `conf/`. `logging/syslog.conf` is checked where the test listens as syslog. */
-export const CHECKS: Readonly<Record<string, Check>> = { ...basics, ...auth, ...tls, ...others, ...jetstreamChecks };
+export const CHECKS: Readonly<Record<string, Check>> = { ...basics, ...auth, ...tls, ...others, ...accountsChecks, ...jetstreamChecks };

@@ -1,12 +1,12 @@
 /** `accounts`: subject spaces with users, limits and mappings; and the subject mappings of the global account. */
 import { goQuote } from "../../util/quote.ts";
-import { parseDuration } from "../../util/duration.ts";
 import { isPublicKey } from "../../util/nkeys.ts";
 import type { AccountJetStreamOptions, AccountOptions, MappingDestination, MappingOptions, PermissionOptions } from "../options.ts";
 import { isLiteralSubject, isSubject, mappingProblem } from "../subjects.ts";
 import { formatPosition, type MapValue, type Node, plainText, type Position, typeName } from "../values.ts";
 import { type AnyOption, type Entry, type Form, option, readBlock, type Reading, type UnknownKeys, wrongType } from "./form.ts";
-import { flag, integer, text } from "./forms.ts";
+import { exportList, importList, type PlacedImport } from "./exchange.ts";
+import { integer, text } from "./forms.ts";
 import { permissions } from "./permissions.ts";
 import { type ReadUser, userList } from "./users.ts";
 
@@ -299,65 +299,6 @@ function weightsProblem(source: string, destinations: readonly MappingDestinatio
   return undefined;
 }
 
-/** `exports` and `imports`: known to their last key, and not in this version. Entries are checked for keys and the shape of a map only. */
-function exchangeList(kind: "Exports" | "Imports", item: "Export" | "Import", keys: readonly string[]): Form<boolean> {
-  return {
-    label: "list of blocks",
-    read({ node }, reading) {
-      if (node.value.kind !== "array") {
-        reading.error(node.position, `${kind} should be an array, got ${typeName(node.value)}`);
-        return undefined;
-      }
-      for (const each of node.value.items) {
-        if (each.value.kind !== "map") {
-          reading.error(each.position, `${item} Items should be a map with type entry, got ${typeName(each.value)}`);
-          continue;
-        }
-        for (const [key, entry] of each.value.entries) {
-          if (!keys.includes(key.toLowerCase()) && !entry.used) reading.error(entry.position, `unknown field ${goQuote(key)}`);
-        }
-      }
-      return node.value.items.length > 0;
-    },
-  };
-}
-
-const responseThreshold: Form<bigint> = {
-  label: "duration string",
-  read({ node }, reading) {
-    const written = node.value.kind === "string" ? node.value.text : undefined;
-    const parsed = written === undefined ? undefined : parseDuration(written);
-    if (parsed?.ok === true) return parsed.ns;
-    const got = written === undefined ? typeName(node.value) : goQuote(written);
-    reading.error(node.position, `Expected response threshold to be a parseable time duration, got ${got}`);
-    return undefined;
-  },
-};
-
-export const exportBlock = {
-  stream: option(text, "Subject that other accounts may import as a stream."),
-  service: option(text, "Subject that other accounts may send requests to."),
-  accounts: option(text, "Accounts that may import; all when absent."),
-  account_token_position: option(integer, "Token of the subject that names the importing account."),
-  response_type: option(text, "`singleton`, `stream` or `chunked`.", { aliases: ["response"] }),
-  response_threshold: option(responseThreshold, "Time for responses.", { aliases: ["threshold", "response_max_time", "response_time"] }),
-  latency: option(text, "Subject for latency measurements, or `{subject, sampling}`."),
-  allow_trace: option(flag, "Let message traces pass."),
-} satisfies Record<string, AnyOption>;
-
-export const importBlock = {
-  stream: option(text, "`{account, subject}` of an exported stream."),
-  service: option(text, "`{account, subject}` of an exported service."),
-  prefix: option(text, "Stream: local prefix."),
-  to: option(text, "Local subject."),
-  share: option(flag, "Service: share client information with the exporter."),
-  allow_trace: option(flag, "Stream: let message traces pass."),
-} satisfies Record<string, AnyOption>;
-
-function keysOf(block: Readonly<Record<string, AnyOption>>): readonly string[] {
-  return Object.entries(block).flatMap(([name, { aliases }]) => [name, ...aliases]);
-}
-
 const accountNkey: Form<string> = {
   label: "string",
   read(entry, reading) {
@@ -373,8 +314,8 @@ export const accountBlock = {
   users: option(userList, "Users of the account.", { reload: "applied" }),
   default_permissions: option(permissions, "Permissions of users that have none of their own.", { reload: "applied" }),
   jetstream: option(accountJetstream, "JetStream for the account, with limits.", { reload: "applied" }),
-  exports: option(exchangeList("Exports", "Export", keysOf(exportBlock)), "Subjects offered to other accounts.", { notBuilt: (any) => any, reload: "applied" }),
-  imports: option(exchangeList("Imports", "Import", keysOf(importBlock)), "Subjects taken from other accounts.", { notBuilt: (any) => any, reload: "applied" }),
+  exports: option(exportList, "Subjects offered to other accounts.", { reload: "applied" }),
+  imports: option(importList, "Subjects taken from other accounts.", { reload: "applied" }),
   mappings: option(mappings, "Subject mappings.", { aliases: ["maps"], reload: "applied" }),
   limits: option(limits, "Limits of the account.", { reload: "applied" }),
   msg_trace: option(messageTrace, "Destination for traces that come from outside.", { aliases: ["trace_dest"], reload: "applied" }),
@@ -386,12 +327,14 @@ export interface ReadAccount {
   readonly users: readonly ReadUser[];
   readonly defaultPermissions?: PermissionOptions;
   readonly usersPosition: Position;
+  /** Those of `account.imports`, with their places. */
+  readonly imports: readonly PlacedImport[];
 }
 
 const NO_LIMITS: AccountOptions["limits"] = { maxConnections: -1, maxSubscriptions: -1, maxPayload: -1, maxLeafnodes: -1 };
 
 function emptyAccount(name: string): AccountOptions {
-  return { name, nkey: "", mappings: [], limits: NO_LIMITS, traceDestination: "", traceSampling: 100 };
+  return { name, nkey: "", mappings: [], exports: [], imports: [], limits: NO_LIMITS, traceDestination: "", traceSampling: 100 };
 }
 
 /** `accounts`, as a list of names or a map. Any other value means nothing at all. */
@@ -411,7 +354,7 @@ function namedAccounts(items: readonly Node[], reading: Reading): readonly ReadA
     const name = item.value.text;
     if (name === GLOBAL_ACCOUNT) reading.error(item.position, `${goQuote(name)} is a Reserved Account`);
     else if (read.has(name)) reading.error(item.position, `Duplicate Account Entry: ${name}`);
-    else read.set(name, { account: emptyAccount(name), users: [], usersPosition: item.position });
+    else read.set(name, { account: emptyAccount(name), users: [], usersPosition: item.position, imports: [] });
   }
   return [...read.values()];
 }
@@ -426,11 +369,14 @@ function readAccount(name: string, entry: Node, reading: Reading): ReadAccount |
     return undefined;
   }
   const { values, entries } = readBlock(accountBlock, entry.value, reading);
+  const imports = values.imports ?? [];
   return {
     account: {
       ...emptyAccount(name),
       nkey: values.nkey ?? "",
       mappings: values.mappings ?? [],
+      exports: values.exports ?? [],
+      imports: imports.map(({ options }) => options),
       limits: values.limits ?? NO_LIMITS,
       traceDestination: values.msg_trace?.destination ?? "",
       traceSampling: values.msg_trace?.sampling ?? 100,
@@ -439,5 +385,6 @@ function readAccount(name: string, entry: Node, reading: Reading): ReadAccount |
     users: values.users ?? [],
     defaultPermissions: values.default_permissions,
     usersPosition: entries.get("users")?.node.position ?? entry.position,
+    imports,
   };
 }

@@ -11,9 +11,9 @@ import type { Identity, Permissions } from "../../auth/index.ts";
 import type { ConnectionType } from "../../config/index.ts";
 import type { Stream, StreamError, StreamHandler, Timer, TlsState } from "../../platform/index.ts";
 import { type CloseReason, type ConnectOptions, defaultConnectOptions, encodeInfo, FirstOperation, type OperationHandler, parseConnect, ParseError, Parser, type ServerInfo } from "../../protocol/index.ts";
-import { Delivery, type Message, type SeenSubject, type Subscriber, type Subscription } from "../../routing/index.ts";
+import { type ClientDetails, Delivery, distribute, type Message, type SeenSubject, type Subscriber, type Subscription } from "../../routing/index.ts";
 import { fromByteString, toByteString } from "../../util/bytes.ts";
-import { distribute } from "../distribute.ts";
+import { timestamp } from "../../util/timestamp.ts";
 import type { LinkHost } from "../host.ts";
 import { Outbound, type OutboundOwner } from "../outbound.ts";
 import { Admission, REFUSED } from "./admission.ts";
@@ -492,6 +492,26 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
 
   describe(): { readonly kind: number; readonly cid: number; readonly name?: string } {
     return this.connect.name === "" ? { kind: 0, cid: this.id } : { kind: 0, cid: this.id, name: this.connect.name };
+  }
+
+  /** Who it is, for those it sends requests to. Spec: monitoring, section 13. */
+  details(serverName: string): ClientDetails {
+    const { connect, identity, heartbeat } = this;
+    const present = <T>(value: T | "" | 0): T | undefined => (value === "" || value === 0 ? undefined : value);
+    return {
+      start: timestamp(this.startedAtNs),
+      host: present(this.remoteAddress),
+      id: this.id,
+      acc: this.account.name,
+      user: present(identity?.user ?? ""),
+      name: present(connect.name),
+      lang: present(connect.lang),
+      ver: present(connect.version),
+      rtt: present(heartbeat.roundTripNs),
+      server: serverName,
+      kind: "Client",
+      client_type: this.kind,
+    };
   }
 
   judge(subscription: Subscription, subject: string, origin: Subscriber | undefined): Delivery {

@@ -13,6 +13,8 @@ const RTT_MAX_AGE_MS = 60 * 60 * 1000;
 export class Heartbeat {
   /** Last measured round trip, nanoseconds; 0 when unknown. */
   rttNs = 0;
+  /** Time from accepting the connection to its CONNECT, nanoseconds: the best guess until a ping was answered. */
+  #connectTookNs = 0;
   #rttAtMs = Number.NEGATIVE_INFINITY;
   #sentAtMs = 0;
   #outstanding = 0;
@@ -34,8 +36,14 @@ export class Heartbeat {
 
   /** CONNECT was accepted: the first ping comes soon, to measure the round trip. */
   connected(): void {
+    this.#connectTookNs = Math.max(1, Number(this.link.host.clock.nowNs() - this.link.startedAtNs));
     const soon = Math.min(this.#intervalMs(), FIRST_PING_MS);
     this.#arm(soon * (1 + this.link.host.random.fraction() * FIRST_PING_SPREAD));
+  }
+
+  /** Round trip as others are told of it: measured, or guessed. */
+  get roundTripNs(): number {
+    return this.rttNs > 0 ? this.rttNs : this.#connectTookNs;
   }
 
   heard(): void {

@@ -2,8 +2,7 @@
  * A client's publish that something rare applies to: permissions, a mapping, a reserved subject, pedantry, tracing. The usual publish never comes here
  * (`ClientLink.onPublish`); this is the whole of it, in the order of section 5.6 of the client protocol.
  */
-import { isValidLiteralSubject, type Message, type SubjectEntry } from "../../routing/index.ts";
-import { distribute } from "../distribute.ts";
+import { distribute, isValidLiteralSubject, type Message, type SubjectEntry } from "../../routing/index.ts";
 import type { ClientLink } from "./client.ts";
 import { quoteBytes } from "./protocollog.ts";
 import { destinationViolation, judgeTrace, mayBeTraced, type MessageTracer } from "./trace.ts";

@@ -6,13 +6,12 @@
  */
 import type { Account } from "../../accounts/index.ts";
 import { encodeJson, parseHeaders, setHeader } from "../../protocol/index.ts";
-import { Delivery, isValidLiteralSubject, type Message, type SubjectEntry, type Subscription } from "../../routing/index.ts";
+import { Delivery, distribute, isValidLiteralSubject, type Message, type SubjectEntry, type Subscription } from "../../routing/index.ts";
 import { nodeZlib } from "../../util/builtin.ts";
 import { fromByteString, toByteString } from "../../util/bytes.ts";
 import { goQuote } from "../../util/quote.ts";
 import { snappyFrame } from "../../util/snappyframe.ts";
 import { timestamp } from "../../util/timestamp.ts";
-import { distribute } from "../distribute.ts";
 import type { ClientLink } from "./client.ts";
 import { internalMessage } from "./noresponders.ts";
 

@@ -6,9 +6,8 @@
  * message; when nobody did, the publisher hears of no responders as if there were no subscription.
  */
 import type { Account } from "../../accounts/index.ts";
-import { Delivery, type MatchResult, Message, type SeenSubject, type SubjectEntry, type Subscriber, Subscription } from "../../routing/index.ts";
+import { Delivery, distribute, type MatchResult, Message, type SeenSubject, type SubjectEntry, type Subscriber, Subscription } from "../../routing/index.ts";
 import { copyBytes, putByteString, putDecimal } from "../../util/bytes.ts";
-import { distribute } from "../distribute.ts";
 
 /** `subject` is what was delivered, after mappings; `origin` the publisher, undefined when that is the server. All strings are byte strings. */
 export type InternalHandler = (message: Message, subject: string, origin: Subscriber | undefined) => boolean;
@@ -112,11 +111,12 @@ export class InternalLink implements Subscriber {
    * Publishes bytes to the takers of `to`, who see it as a message on `subject`: how a stored message travels to a deliver subject or an inbox. The bytes are
    * header blocks and payload as ranges, with `extraHeader` (whole lines, each ending in CR LF) added to the end of the header block.
    */
-  forward(to: Pick<SubjectEntry, "result">, subject: string, reply: string, extraHeader: string, buffer: Buffer, headerStart: number, bodyStart: number, end: number): number {
+  forward(to: Pick<SubjectEntry, "result" | "subject">, subject: string, reply: string, extraHeader: string, buffer: Buffer, headerStart: number, bodyStart: number, end: number): number {
     if (!hasTakers(to)) return 0;
     const stored = bodyStart - headerStart;
     const headerLength = extraHeader === "" ? stored : stored === 0 ? EMPTY_BLOCK_LENGTH + extraHeader.length : stored + extraHeader.length;
     const scratch = this.#begin(subject, reply, headerLength, end - bodyStart);
+    if (to.subject !== subject) scratch.message.sentTo = to.subject;
     const target = scratch.buffer;
     let at = scratch.message.bodyStart;
     if (extraHeader === "") at = copyBytes(buffer, headerStart, end, target, at);
@@ -135,6 +135,7 @@ export class InternalLink implements Subscriber {
     const needed = subject.length + reply.length + size + 40;
     const scratch = this.#take(needed);
     const { message, buffer } = scratch;
+    message.sentTo = "";
     message.subjectStart = 0;
     let at = (message.subjectEnd = message.tailStart = putByteString(subject, buffer, 0));
     buffer[at++] = BLANK;

@@ -1,6 +1,6 @@
 /** Queue groups: one member each, drawn evenly, and the next one when that one cannot. */
 import { describe, expect, test } from "bun:test";
-import { distribute, seedDistribution } from "../../src/links/distribute.ts";
+import { distribute, seedDistribution } from "../../src/routing/distribute.ts";
 import { internalMessage } from "../../src/links/client/noresponders.ts";
 import { Delivery, type Subscriber, Subscription } from "../../src/routing/subscription.ts";
 

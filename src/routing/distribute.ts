@@ -2,7 +2,9 @@
  * A matched message to its takers: every plain subscription, and per queue group one member, drawn evenly; when that member cannot take it, the next in
  * the circle is tried.
  */
-import { Delivery, type MatchResult, type Message, type SeenSubject, type Subscriber } from "../routing/index.ts";
+import type { MatchResult } from "./interest.ts";
+import type { Message } from "./message.ts";
+import { Delivery, type SeenSubject, type Subscriber } from "./subscription.ts";
 
 /** xorshift32: fast, and good enough to spread load evenly. Seeded once per process by `seedDistribution`. */
 let state = 0x9e3779b9;

@@ -1,0 +1,34 @@
+/** What the samples of `conf/accounts` say they do. */
+import { expect } from "bun:test";
+import type { Running } from "./samples.ts";
+
+export const accountsChecks: Readonly<Record<string, (running: Running) => Promise<void>>> = {
+  "accounts/streams.conf": async (running) => {
+    const [plant, shop] = [await running.client({ user: "plant", pass: "plant" }), await running.client({ user: "shop", pass: "shop" })];
+    await shop.exchange("SUB plant.> 1");
+    await plant.exchange("SUB > 1", "UNSUB 1", "PUB measured.hall.heat 2", "21", "PUB alarms.fire 0", "", "PUB other 0", "");
+    expect(await shop.exchange("PUB alarms.fire 0", "")).toEqual(["MSG plant.heat.hall 1 2", "21", "MSG plant.alarms.fire 1 0", ""]);
+    await plant.exchange("SUB > 2");
+    await shop.exchange("PUB measured.hall.heat 0", "");
+    expect(await plant.exchange()).toEqual([]);
+  },
+  "accounts/services.conf": async (running) => {
+    const stock = await running.client({ user: "stock", pass: "stock", headers: true });
+    const [shop, guest] = [await running.client({ user: "shop", pass: "shop" }), await running.client({ user: "guest", pass: "guest" })];
+    await stock.exchange("SUB > 1");
+    await shop.exchange("SUB answers.* 1", "PUB count.nails answers.1 0", "");
+    const request = await stock.exchange();
+    expect(request[0]).toMatch(/^HMSG stock\.count\.nails 1 _R_\.\w{6}\.\w{6} \d+ \d+$/);
+    expect(request[2]).toContain('"acc":"SHOP","user":"shop"');
+    await stock.exchange("UNSUB 1", `PUB ${request[0].split(" ")[3]} 2`, "42");
+    expect(await shop.exchange()).toEqual(["MSG answers.1 1 2", "42"]);
+
+    await stock.exchange("SUB > 2");
+    await guest.exchange("PUB stock.count.nails 0", "", "PUB stock.list 0", "", "PUB orders.GUEST.new 0", "");
+    const asked = await stock.exchange();
+    expect(asked.filter((line) => line.startsWith("HMSG")).length).toBe(1);
+    expect(asked[2]).toMatch(/^Nats-Request-Info: \{"acc":"GUEST","rtt":\d+\}$/);
+    await shop.exchange("PUB order 0", "", "PUB stock.list answers.2 0", "");
+    expect((await stock.exchange()).filter((line) => line.startsWith("HMSG")).map((line) => line.split(" ")[1])).toEqual(["orders.SHOP.new", "stock.list"]);
+  },
+};
