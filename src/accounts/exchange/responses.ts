@@ -97,14 +97,14 @@ export class Responses implements Subscriber {
     const subject = message.sentTo === "" ? seen.subject : message.sentTo;
     const pending = this.#pending.get(subject);
     if (pending === undefined) return Delivery.Denied;
-    const { requester, reply, rule } = pending;
+    const { reply, rule } = pending;
     const isLast = rule.responseType === "singleton" || message.size === 0;
     if (isLast) this.forget(subject);
     else pending.since = this.doors.clock.monotonicMs();
     const shown = message.sentTo === "" ? { subject: reply, bytes: Buffer.from(reply, "latin1") } : seen;
     if (this.#forward(pending, message, shown, origin) > 0) return Delivery.Delivered;
     this.forget(subject);
-    return requester === this.account ? Delivery.Denied : Delivery.Delivered;
+    return Delivery.Denied;
   }
 
   #forward({ requester, reply, rule }: Pending, message: Message, seen: SeenSubject, origin: Subscriber | undefined): number {
