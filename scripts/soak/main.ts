@@ -30,6 +30,8 @@ const { values } = parseArgs({
 
 const PUBLISHERS = 4;
 const KEYS = 200;
+/** Requests of the audit under way. */
+const AUDITORS = 64;
 const KILL_AFTER_MS_MIN = 1000;
 const KILL_AFTER_MS_RANGE = 5000;
 const RECONNECT_MS = 50;
@@ -171,11 +173,15 @@ async function setUp(nc: NatsConnection): Promise<void> {
 
 async function audit(nc: NatsConnection): Promise<void> {
   const jsm = await jetstreamManager(nc);
-  for (const [id, seq] of acknowledged) {
-    const message = await jsm.streams.getMessage("SOAK", { seq });
-    if (message === null) broken.push(`${id} was acknowledged as ${seq} and is not there`);
-    else if (idOf(message) !== id) broken.push(`${id} was acknowledged as ${seq}, where ${idOf(message)} is`);
-  }
+  const left = acknowledged.entries();
+  const auditor = async (): Promise<void> => {
+    for (const [id, seq] of left) {
+      const message = await jsm.streams.getMessage("SOAK", { seq });
+      if (message === null) broken.push(`${id} was acknowledged as ${seq} and is not there`);
+      else if (idOf(message) !== id) broken.push(`${id} was acknowledged as ${seq}, where ${idOf(message)} is`);
+    }
+  };
+  await Promise.all(Array.from({ length: AUDITORS }, auditor));
   const kv = await new Kvm(nc).open("SOAK");
   for (const [key, { last, tried }] of keys) {
     if (last === 0) continue;
