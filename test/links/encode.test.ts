@@ -12,7 +12,7 @@ import { Delivery, type Subscriber, Subscription } from "../../src/routing/subsc
 
 const nobody: Subscriber = { deliver: () => Delivery.Delivered, judge: () => Delivery.Delivered, describe: () => ({ kind: 0, cid: 1 }) };
 const stream = { write: () => 0 } as unknown as Stream;
-const clock = { endOfTurn: () => undefined } as unknown as ConstructorParameters<typeof Turn>[0];
+const clock = { endOfTurn: () => undefined, monotonicMs: () => 0 } as unknown as ConstructorParameters<typeof Turn>[0];
 
 function outbound(): Outbound {
   return new Outbound(stream, new Turn(clock), { onBlocked: () => undefined, onLowWater: () => undefined }, () => 0);

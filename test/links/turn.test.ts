@@ -4,7 +4,7 @@ import { Turn } from "../../src/links/index.ts";
 
 function manualClock(): { run: () => void; clock: ConstructorParameters<typeof Turn>[0] } {
   const due: (() => void)[] = [];
-  const clock = { endOfTurn: (action: () => void) => void due.push(action) } as unknown as ConstructorParameters<typeof Turn>[0];
+  const clock = { endOfTurn: (action: () => void) => void due.push(action), monotonicMs: () => 0 } as unknown as ConstructorParameters<typeof Turn>[0];
   return { clock, run: () => due.shift()?.() };
 }
 
