@@ -11,9 +11,13 @@ import { connect, expectService, expectSoundLog, getJson, natsPort, residentMiB,
 
 const TIMEOUT_MS = 60_000;
 const ROUND_TRIPS = 400;
-/** During the misbehaviour the 99th percentile may be so many times what it was, or so many milliseconds, whichever is more. */
+/**
+ * The percentile that is judged: a server that lets the others wait is seen in most round trips, a machine that has more processes than processors in the last few.
+ */
+const PERCENTILE = 0.9;
+/** During the misbehaviour it may be so many times what it was, or so many milliseconds, whichever is more. */
 const RATIO = 20;
-const P99_MS = 150;
+const LATENCY_MS = 150;
 /** Memory that one culprit may cost, MiB: its backlog (`max_pending`) and what handling it takes. */
 const CULPRIT_MIB = 150;
 
@@ -35,8 +39,8 @@ class PingPong {
     return new PingPong(requester, responder);
   }
 
-  /** 99th percentile of the round trips, milliseconds. */
-  async p99(): Promise<number> {
+  /** The `PERCENTILE` of the round trips, milliseconds. */
+  async latency(): Promise<number> {
     const times: number[] = [];
     for (let round = 0; round < ROUND_TRIPS; round++) {
       const start = performance.now();
@@ -47,7 +51,7 @@ class PingPong {
       times.push(performance.now() - start);
     }
     times.sort((a, b) => a - b);
-    return times[Math.floor(times.length * 0.99)];
+    return times[Math.floor(times.length * PERCENTILE)];
   }
 }
 
@@ -62,13 +66,13 @@ async function message(socket: RawSocket): Promise<void> {
 }
 
 function expectContained(before: number, during: number): void {
-  expect(during, `p99 ${before.toFixed(2)} ms before`).toBeLessThan(Math.max(P99_MS, RATIO * before));
+  expect(during, `${before.toFixed(2)} ms before`).toBeLessThan(Math.max(LATENCY_MS, RATIO * before));
 }
 
 beforeEach(async () => {
   server = await startServer({ config: "max_pending: 16MB\nmax_payload: 1MB" });
   pair = await PingPong.start(server);
-  await pair.p99();
+  await pair.latency();
 });
 
 afterEach(async () => {
@@ -77,11 +81,11 @@ afterEach(async () => {
 
 /** Measures before and during; `stop` ends the misbehaviour, then the server must be sound. */
 async function contains(misbehave: () => Promise<() => void | Promise<void>>): Promise<void> {
-  const before = await pair.p99();
+  const before = await pair.latency();
   const memory = residentMiB(server.pid);
   const stop = await misbehave();
   try {
-    expectContained(before, await pair.p99());
+    expectContained(before, await pair.latency());
     expect(residentMiB(server.pid) - memory).toBeLessThan(CULPRIT_MIB);
   } finally {
     await stop();
