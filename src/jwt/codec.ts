@@ -128,7 +128,7 @@ const SUBJECTS: Readonly<Partial<Record<ClaimType, NkeyKind>>> = { operator: "op
 /** A claim is about a key of its own kind; a user's claim about an account would let that account's holder in. */
 function checkSubject(type: ClaimType, sub: string): void {
   const kind = SUBJECTS[type];
-  if (kind !== undefined && decodePublicKey(sub)?.kind !== kind) throw new JwtError(`subject is not ${/^[aou]/.test(kind) ? "an" : "a"} ${kind} public key`);
+  if (kind !== undefined && decodePublicKey(sub)?.kind !== kind) throw new JwtError(`subject is not ${kind === "user" ? "a" : "an"} ${kind} public key`);
 }
 
 /** What a claim to be written says; absent times are none. */

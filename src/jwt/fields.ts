@@ -57,8 +57,13 @@ export class Fields {
     return this.has(name) ? this.object(name) : undefined;
   }
 
-  entries(name: string): readonly (readonly [string, Json])[] {
-    return Object.entries(this.object(name).json);
+  names(): readonly string[] {
+    return Object.keys(this.json);
+  }
+
+  /** Every field, each of which must be an object. */
+  all(): readonly (readonly [string, Fields])[] {
+    return this.names().map((name) => [name, this.object(name)]);
   }
 
   /** Name to time, seconds. */

@@ -14,10 +14,10 @@ export interface SubjectList {
 }
 
 export interface PermissionClaims {
-  readonly pub: SubjectList;
-  readonly sub: SubjectList;
+  readonly publish: SubjectList;
+  readonly subscribe: SubjectList;
   /** `max` messages (negative: no limit), `ttlNs` nanoseconds. */
-  readonly resp: { readonly max: number; readonly ttlNs: number } | undefined;
+  readonly responses: { readonly max: number; readonly ttlNs: number } | undefined;
 }
 
 /** Part of a day, `HH:MM:SS`. */
@@ -75,7 +75,7 @@ export function readUserLimits(nats: Fields, absent: number): UserLimits {
 
 export function readPermissions(fields: Fields): PermissionClaims {
   const resp = fields.optional("resp");
-  return { pub: readList(fields.object("pub")), sub: readList(fields.object("sub")), resp: resp === undefined ? undefined : { max: resp.integer("max"), ttlNs: resp.integer("ttl") } };
+  return { publish: readList(fields.object("pub")), subscribe: readList(fields.object("sub")), responses: resp === undefined ? undefined : { max: resp.integer("max"), ttlNs: resp.integer("ttl") } };
 }
 
 function readList(fields: Fields): SubjectList {
@@ -99,22 +99,23 @@ export function validateUser(claims: UserClaims, nowS: number): Issues {
   return issues;
 }
 
-export function validateLimits(limits: UserLimits, issues: Issues): void {
+/** Subjects of a template are judged when they are made. */
+export function validateLimits(limits: UserLimits, issues: Issues, isTemplate = false): void {
   for (const cidr of limits.src) if (parseCidr(cidr) === undefined) issues.error(`invalid cidr ${goQuote(cidr)} in user src limits`);
   for (const { start, end } of limits.times) {
     if (start === "" || !isTimeOfDay(start)) issues.error(`time in start hour, ${start}, is invalid`);
     if (end === "" || !isTimeOfDay(end)) issues.error(`time in end hour, ${end}, is invalid`);
   }
   if (limits.timesLocation !== "" && !isZone(limits.timesLocation)) issues.error(`could not parse iana time zone by name: unknown time zone ${limits.timesLocation}`);
-  validatePermissions(limits, issues);
+  if (!isTemplate) validatePermissions(limits, issues);
 }
 
 export function validatePermissions(permissions: PermissionClaims, issues: Issues): void {
-  for (const subject of [...permissions.pub.allow, ...permissions.pub.deny]) {
+  for (const subject of [...permissions.publish.allow, ...permissions.publish.deny]) {
     if (subject.includes(" ")) issues.error(`Permission Subject "${subject}" is not allowed to contain queue`);
     else checkSubject(subject, issues);
   }
-  for (const entry of [...permissions.sub.allow, ...permissions.sub.deny]) {
+  for (const entry of [...permissions.subscribe.allow, ...permissions.subscribe.deny]) {
     const parts = entry.split(" ");
     if (parts.length > 2) issues.error(`Permission Subject ${goQuote(entry)} contains too many spaces`);
     for (const part of parts.slice(0, 2)) checkSubject(part, issues);
@@ -127,8 +128,8 @@ export function hasNoLimits(limits: UserLimits): boolean {
   return !hasPermissions(limits) && src.length === 0 && times.length === 0 && timesLocation === "" && subs === 0 && data === 0 && payload === 0 && !bearerToken && !proxyRequired && allowedConnectionTypes.length === 0;
 }
 
-export function hasPermissions({ pub, sub, resp }: PermissionClaims): boolean {
-  return pub.allow.length > 0 || pub.deny.length > 0 || sub.allow.length > 0 || sub.deny.length > 0 || resp !== undefined;
+export function hasPermissions({ publish, subscribe, responses }: PermissionClaims): boolean {
+  return [publish, subscribe].some(({ allow, deny }) => allow.length > 0 || deny.length > 0) || responses !== undefined;
 }
 
 function isTimeOfDay(text: string): boolean {

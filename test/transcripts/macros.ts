@@ -4,6 +4,7 @@
  */
 
 import { certificateFolder, publicKeyPin } from '../support/certificates.ts';
+import { accountToken, forged, keyNamed, operatorToken, userToken } from '../support/jwt.ts';
 import { nkeyFromSeed, nkeyNamed, type Nkey } from '../support/nkeys.ts';
 import type { Captures } from './pattern.ts';
 
@@ -23,12 +24,31 @@ function call(name: string, argument: string, scope: MacroScope): string | undef
   switch (name) {
     case 'user': return userKey(argument).publicKey;
     case 'seed': return userKey(argument).seed;
+    case 'operator': return nkeyNamed('operator', argument).publicKey;
+    case 'jwt': return token(argument);
+    case 'forged': return forged(token(argument));
     case 'account': return nkeyNamed('account', argument).publicKey;
     case 'sign': return userKey(argument).sign(scope.nonce ?? '').toString('base64url');
     case 'sign64': return userKey(argument).sign(scope.nonce ?? '').toString('base64');
     case 'pin': return publicKeyPin(certificateFolder(), argument);
     default: return undefined;
   }
+}
+
+/**
+ * The token of `operator NAME`, `account NAME by OPERATOR` or `user NAME by ACCOUNT`, with a JSON object behind it: times, tags and the like of every claim, and
+ * the claim's own fields. `@account:NAME` (or another kind) in it is a public key.
+ */
+function token(argument: string): string {
+  const match = /^(operator|account|user) (\S+?)(?: by (\S+))?(?: (\{.*\}))?$/s.exec(argument);
+  if (match === null) throw new Error(`not a token: ${argument}`);
+  const [, type, name, issuer = name, json = '{}'] = match;
+  const keys = json.replace(/@(operator|account|user):(\w+)/g, (_, kind: 'operator' | 'account' | 'user', of: string) => nkeyNamed(kind, of).publicKey);
+  const { aud, exp, nbf, iat, tags, ...nats } = JSON.parse(keys) as Record<string, never>;
+  const extra = Object.fromEntries(Object.entries({ aud, exp, nbf, iat, tags }).filter(([, value]) => value !== undefined));
+  if (type === 'operator') return operatorToken(keyNamed('operator', name), nats, extra);
+  if (type === 'account') return accountToken(keyNamed('account', name), keyNamed('operator', issuer), nats, extra);
+  return userToken(keyNamed('user', name), keyNamed('account', issuer), nats, extra);
 }
 
 /** Resolves `${repeat(text,N)}`, the innermost first. */

@@ -1,9 +1,10 @@
 /** Operator mode: trusted keys, operators, resolvers; and trusted proxies. All but the proxies are known and checked, and not in this version. */
+import { type AccountClaims, decodeAccount, decodeOperator, JwtError, type OperatorClaims, tokenOfFile } from "../../jwt/index.ts";
 import { DiskError } from "../../platform/index.ts";
 import { goQuote } from "../../util/quote.ts";
 import { isPublicKey } from "../../util/nkeys.ts";
 import { type Node, typeName } from "../values.ts";
-import { type AnyOption, type Form, option, type Reading } from "./form.ts";
+import { type AnyOption, type Form, option } from "./form.ts";
 import { block, blockList, durationString, flag, integer, mapped, strings, text } from "./forms.ts";
 
 export const trustedKeys: Form<readonly string[]> = mapped(strings("trusted"), (keys, { node }, reading) => {
@@ -13,25 +14,18 @@ export const trustedKeys: Form<readonly string[]> = mapped(strings("trusted"), (
   return keys;
 });
 
-export const operators: Form<readonly string[]> = mapped(strings("operators"), (tokens, { node }, reading) => {
-  for (const token of tokens) {
-    const problem = operatorProblem(token, reading);
-    if (problem !== undefined) reading.error(node.position, `error parsing operator JWT: ${problem}`);
+export const operators: Form<readonly OperatorClaims[]> = mapped(strings("operators"), (written, { node }, reading) => {
+  const claims: OperatorClaims[] = [];
+  for (const tokenOrPath of written) {
+    try {
+      claims.push(decodeOperator(tokenOrPath.startsWith("eyJ") ? tokenOrPath : tokenOfFile(Buffer.from(reading.disk.readFile(tokenOrPath)).toString("utf8"))));
+    } catch (error) {
+      if (!(error instanceof DiskError) && !(error instanceof JwtError)) throw error;
+      reading.error(node.position, `error parsing operator JWT: ${error.message}`);
+    }
   }
-  return tokens;
+  return claims;
 });
-
-/** An operator is a JWT, inline or in a file; only that it can be read is checked. */
-function operatorProblem(token: string, reading: Reading): string | undefined {
-  if (token.startsWith("eyJ")) return undefined;
-  try {
-    reading.disk.readFile(token);
-    return undefined;
-  } catch (error) {
-    if (error instanceof DiskError) return error.message;
-    throw error;
-  }
-}
 
 export const resolverBlock = {
   type: option(text, "`full`, `cache` or `memory`."),
@@ -84,18 +78,28 @@ function resolverProblem(entries: ReadonlyMap<string, Node>): string | undefined
   return isOn("hard_delete") && !isOn("allow_delete") ? "hard_delete has no effect without delete" : undefined;
 }
 
-export const resolverPreload: Form<number> = {
+/** Account, as it is written, to its token. */
+export const resolverPreload: Form<ReadonlyMap<string, AccountClaims>> = {
   label: "map of account key to JWT",
   read({ node }, reading) {
     if (node.value.kind !== "map") {
       reading.error(node.position, "preload should be a map of account_public_key:account_jwt");
       return undefined;
     }
-    for (const { value, position } of node.value.entries.values()) {
-      if (value.kind !== "string") reading.error(position, "preload map value should be a string JWT");
-      else if (!/^eyJ[\w-]*\.[\w-]+\.[\w-]+$/.test(value.text)) reading.error(position, "invalid account JWT");
+    const accounts = new Map<string, AccountClaims>();
+    for (const [key, { value, position }] of node.value.entries) {
+      if (value.kind !== "string") {
+        reading.error(position, "preload map value should be a string JWT");
+        continue;
+      }
+      try {
+        accounts.set(key, decodeAccount(value.text));
+      } catch (error) {
+        if (!(error instanceof JwtError)) throw error;
+        reading.error(position, "invalid account JWT");
+      }
     }
-    return node.value.entries.size;
+    return accounts;
   },
 };
 

@@ -195,7 +195,7 @@ export const serverBlock = {
   trusted: option(trustedKeys, "Operator nkeys.", { aliases: ["trusted_keys"], ...refused("TrustedKeys"), notBuilt: (keys) => keys.length > 0 }),
   resolver: option(resolver, "Where account JWTs come from.", { aliases: ["account_resolver", "accounts_resolver"], ...applied, notBuilt: () => true }),
   resolver_tls: option(linkTls, "TLS towards a URL resolver.", { ...applied, notBuilt: () => true }),
-  resolver_preload: option(resolverPreload, "Account JWTs.", { ...applied, notBuilt: (count) => count > 0 }),
+  resolver_preload: option(resolverPreload, "Account JWTs.", { ...applied, notBuilt: (accounts) => accounts.size > 0 }),
   resolver_pinned_accounts: option(strings("resolver_pinned_accounts"), "Accounts that are always looked up.", {
     ...applied,
     notBuilt: (names) => names.length > 0,

@@ -1,0 +1,55 @@
+/** Operators, accounts and users for tests: keys made from names, tokens signed by them, always the same. */
+import { encodeToken, formatCreds, type NewClaims } from "../../src/jwt/index.ts";
+import { type KeyPair, keyPairFromSeed } from "../../src/util/nkeys.ts";
+import { type Nkey, type NkeyKind, nkeyNamed } from "./nkeys.ts";
+
+/** 2026-01-01, seconds since the Unix epoch. */
+export const ISSUED_S = 1_767_225_600;
+
+/** Limits of an account that may do anything. */
+export const UNLIMITED = { subs: -1, data: -1, payload: -1, imports: -1, exports: -1, wildcards: true, conn: -1, leaf: -1 } as const;
+
+/** Limits of a user that may do anything. */
+export const FREE = { subs: -1, data: -1, payload: -1 } as const;
+
+export interface Named extends Nkey {
+  readonly name: string;
+  readonly pair: KeyPair;
+}
+
+export function keyNamed(kind: NkeyKind, name: string): Named {
+  const key = nkeyNamed(kind, name);
+  const pair = keyPairFromSeed(key.seed);
+  if (pair === undefined) throw new Error(`the seed of ${name} does not decode`);
+  return { ...key, sign: key.sign, name, pair };
+}
+
+type Extra = Partial<Pick<NewClaims, "aud" | "exp" | "nbf" | "iat" | "tags" | "sub" | "name">>;
+
+function write(type: NewClaims["type"], about: Named, issuer: Named, nats: NewClaims["nats"], extra: Extra): string {
+  return encodeToken({ type, sub: about.publicKey, name: about.name, iat: ISSUED_S, ...extra, nats }, issuer.pair);
+}
+
+export function operatorToken(operator: Named, nats: NewClaims["nats"] = {}, extra: Extra = {}): string {
+  return write("operator", operator, operator, nats, extra);
+}
+
+/** An account without limits, unless `nats` says otherwise. */
+export function accountToken(account: Named, issuer: Named, nats: NewClaims["nats"] = {}, extra: Extra = {}): string {
+  return write("account", account, issuer, { limits: UNLIMITED, ...nats }, extra);
+}
+
+/** A user without limits, unless `nats` says otherwise. */
+export function userToken(user: Named, issuer: Named, nats: NewClaims["nats"] = {}, extra: Extra = {}): string {
+  return write("user", user, issuer, { ...FREE, ...nats }, extra);
+}
+
+export function creds(token: string, user: Named): string {
+  return formatCreds(token, user.seed);
+}
+
+/** The same claims with a signature that another key made. */
+export function forged(token: string): string {
+  const signed = token.slice(0, token.lastIndexOf("."));
+  return `${signed}.${nkeyNamed("user", "forger").sign(signed).toString("base64url")}`;
+}
