@@ -52,7 +52,7 @@ const scenarios: readonly Scenario[] = [
       "pub ORDERS.shipped two --header A:b",
       "stream get ORDERS 1",
       "stream get ORDERS --last-for ORDERS.shipped",
-      "stream subjects ORDERS",
+      "stream subjects ORDERS --sort name",
       "stream state ORDERS",
       "stream edit ORDERS --max-msgs 10 --force",
       "stream info ORDERS --json",
