@@ -65,9 +65,13 @@ export async function sessionOn(binary: string, setup: { readonly config?: strin
   return new Session(server);
 }
 
+/** A progress bar that the CLI drew over later; how many there were is a matter of the machine's speed. */
+const OVERDRAWN = /(?:^[^\n]*\n)?\x1b\[A\x1b\[K/gm;
+
 /** What is left of output when everything that differs from run to run is taken away. */
 export function shape(text: string): string[] {
   return text
+    .replaceAll(OVERDRAWN, "")
     .replaceAll(/[\d.,]*\d ?(?:[µun]?s|ms|[KMG]?i?B)?\b/g, "<n>")
     .split("\n")
     .map((line) => line.trimEnd());
