@@ -23,7 +23,7 @@ const SECTIONS: readonly { readonly title: string; readonly block: Block; readon
   { title: "authorization.users[], accounts.NAME.users[]", block: userBlock },
   { title: "permissions", block: permissionsBlock },
   { title: "permissions.allow_responses", block: responsesBlock },
-  { title: "authorization.auth_callout", block: calloutBlock, missing: true },
+  { title: "authorization.auth_callout", block: calloutBlock },
   { title: "accounts.NAME", block: accountBlock },
   { title: "accounts.NAME.limits", block: accountLimitsBlock },
   { title: "accounts.NAME.jetstream", block: accountJetstreamBlock, missing: true },

@@ -4,6 +4,7 @@ import { helpText, loadOptions, type LoadResult, parseCommand, tlsHelpText, vali
 import { LogHub } from "./log/index.ts";
 import { SystemClock } from "./platform/bun/clock.ts";
 import { SystemDisk } from "./platform/bun/disk.ts";
+import { bunHttp } from "./platform/bun/http.ts";
 import { BunNetwork } from "./platform/bun/network.ts";
 import { SystemRandom } from "./platform/bun/random.ts";
 import { SystemSyslog } from "./platform/bun/syslog.ts";
@@ -14,7 +15,7 @@ import { Server } from "./server/server.ts";
 
 const system = new SystemProcess();
 const network = new BunNetwork((error, doing) => log.error(`Internal error ${doing}: ${defectText(error)}`));
-const platform: Platform = { clock: new SystemClock(), random: new SystemRandom(), disk: new SystemDisk(), network, system };
+const platform: Platform = { clock: new SystemClock(), random: new SystemRandom(), disk: new SystemDisk(), network, http: bunHttp, system };
 const log = new LogHub({ ...platform, syslog: new SystemSyslog() });
 
 const keys = await makeServerKeys();

@@ -3,18 +3,15 @@
  * of the configuration. Spec: accounts and authentication, sections 1 and 2; the numbers in comments are steps of 1.5.
  */
 import { GLOBAL_ACCOUNT } from "../accounts/index.ts";
-import type { ConnectionType, Options, SimpleAuthOptions, TlsOptions, UserOptions } from "../config/index.ts";
+import type { ConnectionType, Options, SimpleAuthOptions, UserOptions } from "../config/index.ts";
 import type { PasswordHash } from "../platform/index.ts";
 import type { CloseReason } from "../protocol/index.ts";
 import { verifySignature } from "../util/nkeys.ts";
 import { goQuote } from "../util/quote.ts";
 import { certificateNames, matchCertificate } from "./certificate.ts";
 import { isBcrypt, secretMatches } from "./password.ts";
+import { authTimeoutMs, decodeSignature, trustedProxy } from "./presented.ts";
 import type { Authenticator, AuthRequest, AuthResult, Identity } from "./types.ts";
-
-/** Time to present a CONNECT without TLS, and how much longer than its handshake a TLS connection gets. */
-const DEFAULT_TIMEOUT_MS = 2000;
-const AFTER_TLS_MS = 1000;
 
 /** Credentials that hold for one kind of listener. */
 interface ListenerRules {
@@ -60,8 +57,7 @@ export class ConfiguredAuthenticator implements Authenticator {
   }
 
   timeoutMs(type: ConnectionType): number {
-    const own = type === "WEBSOCKET" ? this.#options.websocket.authorization.timeoutMs : undefined;
-    return own ?? this.#options.authorization.timeoutMs ?? defaultTimeoutMs(this.#options.tls);
+    return authTimeoutMs(this.#options, type);
   }
 
   allowsImplicitLogin(type: ConnectionType): boolean {
@@ -71,7 +67,8 @@ export class ConfiguredAuthenticator implements Authenticator {
   }
 
   authenticate(request: AuthRequest): AuthResult | Promise<AuthResult> {
-    const proxyKey = this.#trustedProxy(request);
+    // 2. Proxy signature
+    const proxyKey = trustedProxy(this.#options.trustedProxies, request);
     if (proxyKey === undefined) return this.#refuse(request, "Proxy Not Trusted");
     const rules = this.#rules(request.connectionType);
     if (!rules.required) return accept({ account: GLOBAL_ACCOUNT, user: "", label: "", permissions: undefined, proxyKey });
@@ -102,14 +99,6 @@ export class ConfiguredAuthenticator implements Authenticator {
 
   #rules(type: ConnectionType): ListenerRules {
     return type === "WEBSOCKET" ? this.#websocket : this.#client;
-  }
-
-  /** 2. Key of the trusted proxy that signed; empty when nobody did; undefined when somebody unknown did. */
-  #trustedProxy(request: AuthRequest): string | undefined {
-    const { trustedProxies } = this.#options;
-    if (trustedProxies.length === 0 || request.connect.proxy_sig === "") return "";
-    const signature = Buffer.from(request.connect.proxy_sig, "base64url");
-    return trustedProxies.find((key) => verifySignature(key, Buffer.from(request.nonce, "latin1"), signature));
   }
 
   #nkeyUser(request: AuthRequest, proxyKey: string): AuthResult {
@@ -190,11 +179,6 @@ export class ConfiguredAuthenticator implements Authenticator {
   }
 }
 
-/** The time a client has to authenticate when none is configured. */
-export function defaultTimeoutMs(tls: TlsOptions | undefined): number {
-  return tls === undefined ? DEFAULT_TIMEOUT_MS : tls.timeoutMs + AFTER_TLS_MS;
-}
-
 /** 1.6: a listener with credentials of its own replaces the global ones for its clients. Certificate mapping is always the listener's own. */
 function websocketRules(options: Options, client: ListenerRules): ListenerRules {
   const { websocket } = options;
@@ -220,10 +204,3 @@ function withWarning(result: AuthResult, warning: string): AuthResult {
 function accept(identity: Identity): AuthResult {
   return { ok: true, identity };
 }
-
-/** base64url without padding, or standard base64. */
-function decodeSignature(text: string): Buffer | undefined {
-  if (/^[A-Za-z0-9_-]+$/.test(text)) return Buffer.from(text, "base64url");
-  return /^[A-Za-z0-9+/]+=*$/.test(text) ? Buffer.from(text, "base64") : undefined;
-}
-

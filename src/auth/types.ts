@@ -2,6 +2,7 @@
  * The two questions of this folder, as types: who is this (`Authenticator`), and what may they do (`permissions.ts`).
  */
 import type { ConnectionType, PermissionOptions } from "../config/index.ts";
+import type { UserClaims, UserLimits } from "../jwt/index.ts";
 import type { TlsState } from "../platform/index.ts";
 import type { CloseReason, ConnectOptions } from "../protocol/index.ts";
 
@@ -12,6 +13,11 @@ export interface AuthRequest {
   /** The nonce that was sent to this connection, or empty. */
   readonly nonce: string;
   readonly tls: TlsState | undefined;
+  /** Address the client comes from, as text. */
+  readonly remoteAddress: string;
+  readonly clientId: number;
+  /** Address that the server listens on, as configured. */
+  readonly host: string;
 }
 
 /** Who somebody turned out to be. */
@@ -25,6 +31,25 @@ export interface Identity {
   readonly permissions: PermissionOptions | undefined;
   /** Key of the trusted proxy this connection came through, or empty. */
   readonly proxyKey: string;
+  /** Name in the account's token; only with a token. */
+  readonly accountTag?: string;
+  /** Of this user alone, negative: none; absent: none at all. */
+  readonly limits?: { readonly maxSubscriptions: number; /** Bytes. */ readonly maxPayload: number };
+  /** Seconds since the Unix epoch; 0 or absent: never. */
+  readonly expiresAtS?: number;
+  /** What was judged, to be judged again when the account changes its mind. */
+  readonly token?: TokenIdentity;
+}
+
+/** A user who came with a token. */
+export interface TokenIdentity {
+  readonly user: UserClaims;
+  /** In force: the user's own, or those of the signing key's template. */
+  readonly limits: UserLimits;
+  /** Key that signed. */
+  readonly signer: string;
+  /** The template as text: another one means another user. */
+  readonly scope: string;
 }
 
 export type AuthResult =
@@ -41,6 +66,8 @@ export type AuthResult =
       readonly who: string;
       /** Why, for the debug log; empty when there is nothing to add. */
       readonly detail: string;
+      /** How loud `detail` is told; absent: for those who look for it. */
+      readonly level?: "debug" | "error";
     };
 
 /** Built from the options, replaced at reload. */

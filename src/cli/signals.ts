@@ -7,7 +7,8 @@ export interface SignalledServer {
   /** Whether lame duck mode is under way. */
   readonly isLameDuck: boolean;
   /** Reads the configuration again; logs its own outcome. */
-  reload(): void | Promise<void>;
+  /** Logs its own outcome. */
+  reload(): Promise<unknown> | void;
   /** Enters lame duck mode; ignored when it is under way. */
   lameDuck(): void;
   /** Resolves when everything is closed. */

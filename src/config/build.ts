@@ -3,7 +3,7 @@ import { goQuote } from "../util/quote.ts";
 import { msOfNs } from "../util/duration.ts";
 import { joinPath } from "./parser.ts";
 import { exchangeProblems } from "./exchange.ts";
-import type { ImportOptions, MappingOptions, Options } from "./options.ts";
+import type { AccountOptions, ImportOptions, MappingOptions, OperatorOptions, Options } from "./options.ts";
 import type { ReadAccount } from "./schema/accounts.ts";
 import { type BlockReading, type Reading, readBlock } from "./schema/form.ts";
 import { DEFAULT_JETSTREAM } from "./schema/jetstream.ts";
@@ -31,6 +31,7 @@ export function buildOptions(root: MapValue, file: { readonly path: string; read
     ...networkOptions(read),
     ...limitOptions(read),
     ...authOptions(read, reading),
+    operator: operatorOptions(read),
     configFile: file.path,
     configDigest: file.digest,
     clientAdvertise: values.client_advertise ?? "",
@@ -71,19 +72,45 @@ export function hasJetStream(options: Options, account: string): boolean {
 
 /** With a domain, its API subjects are mapped to the plain ones in every account. Source: JetStream pages, "domains". */
 function withDomainMappings(options: Options): Options {
-  const { domain } = options.jetstream;
-  if (domain === "" || !options.jetstream.enabled) return options;
-  const to = (source: string, subject: string): MappingOptions => ({ source: `$JS.${domain}.API.${source}`, destinations: [{ subject, weight: 100, cluster: "" }] });
-  const families = ["STREAM", "CONSUMER", "DIRECT", "META", "SERVER", "ACCOUNT"].map((family) => to(`${family}.>`, `$JS.API.${family}.>`));
-  const mappings = [to("INFO", "$JS.API.INFO"), ...families, to("$KV.>", "$KV.>"), to("$OBJ.>", "$OBJ.>")];
   return {
     ...options,
-    mappings: [...options.mappings, ...mappings],
-    accounts: options.accounts.map((account) => {
-      if (account.name === options.systemAccount) return { ...account, mappings: [...account.mappings, to(">", "$JS.API.>")] };
-      return account.name === GLOBAL_ACCOUNT ? account : { ...account, mappings: [...account.mappings, ...mappings] };
-    }),
+    mappings: [...options.mappings, ...domainMappings(GLOBAL_ACCOUNT, options)],
+    accounts: options.accounts.map((account) => (account.name === GLOBAL_ACCOUNT ? account : withDomain(account, options))),
   };
+}
+
+/** The account with the mappings that a domain gives to all of them. */
+export function withDomain(account: AccountOptions, options: Options): AccountOptions {
+  const mappings = domainMappings(account.name, options);
+  return mappings.length === 0 ? account : { ...account, mappings: [...account.mappings, ...mappings] };
+}
+
+function domainMappings(account: string, { jetstream: { domain, enabled }, systemAccount }: Options): readonly MappingOptions[] {
+  if (domain === "" || !enabled) return [];
+  const to = (source: string, subject: string): MappingOptions => ({ source: `$JS.${domain}.API.${source}`, destinations: [{ subject, weight: 100, cluster: "" }] });
+  if (account === systemAccount) return [to(">", "$JS.API.>")];
+  const families = ["STREAM", "CONSUMER", "DIRECT", "META", "SERVER", "ACCOUNT"].map((family) => to(`${family}.>`, `$JS.API.${family}.>`));
+  return [to("INFO", "$JS.API.INFO"), ...families, to("$KV.>", "$KV.>"), to("$OBJ.>", "$OBJ.>")];
+}
+
+function operatorOptions({ values }: Read): OperatorOptions {
+  const operators = values.operator ?? [];
+  // One operator alone names the server of its accounts.
+  const url = operators.length === 1 && values.resolver === undefined ? operators[0].accountServerUrl : "";
+  return {
+    operators,
+    trustedKeys: values.trusted ?? [],
+    resolver: values.resolver ?? (url === "" ? undefined : { kind: "url", url: `${url.replace(/\/$/, "")}/accounts` }),
+    resolverTls: values.resolver_tls,
+    preloads: values.resolver_preload ?? new Map(),
+    pinnedAccounts: values.resolver_pinned_accounts ?? [],
+    defaultSentinel: values.default_sentinel ?? "",
+  };
+}
+
+/** Whether accounts and users come as tokens. */
+export function isOperatorMode({ operator }: Pick<Options, "operator">): boolean {
+  return operator.operators.length > 0 || operator.trustedKeys.length > 0;
 }
 
 type Network = Pick<
@@ -182,6 +209,7 @@ type Auth = Pick<
   | "authorization"
   | "authorizationProxyRequired"
   | "authorizationPermissions"
+  | "authCallout"
   | "users"
   | "noAuthUser"
   | "accounts"
@@ -199,7 +227,7 @@ function authOptions({ values, entries }: Read, reading: Reading): Auth {
     // Names are only compared across blocks when the blocks themselves are in order.
     if (reading.errors.length === 0) registry.add(users, account.name, defaultPermissions, usersPosition);
   }
-  const systemAccount = values.no_system_account === true ? "" : (values.system_account ?? DEFAULT_SYSTEM_ACCOUNT);
+  const systemAccount = values.no_system_account === true ? "" : systemAccountName(values);
   const accountsAt = entries.get("accounts")?.node.position;
   if (accountsAt !== undefined && reading.errors.length === 0) checkExchange(values.accounts ?? [], systemAccount, accountsAt, reading);
   return {
@@ -210,6 +238,7 @@ function authOptions({ values, entries }: Read, reading: Reading): Auth {
       timeoutMs: single?.timeoutMs || undefined,
     },
     authorizationProxyRequired: single?.proxyRequired ?? false,
+    authCallout: single?.callout,
     authorizationPermissions: single?.users.length === 0 ? single.defaultPermissions : undefined,
     users: registry.users,
     noAuthUser: values.no_auth_user ?? "",
@@ -217,6 +246,12 @@ function authOptions({ values, entries }: Read, reading: Reading): Auth {
     mappings: values.mappings ?? [],
     systemAccount,
   };
+}
+
+/** The one configured, or that of the only operator. */
+function systemAccountName({ system_account: configured, operator = [] }: Read["values"]): string {
+  if (configured !== undefined) return configured;
+  return operator.length === 1 && operator[0].systemAccount !== "" ? operator[0].systemAccount : DEFAULT_SYSTEM_ACCOUNT;
 }
 
 /** What concerns several accounts is reported where `accounts` begins, but for a local subject that is used twice: its own item is told. */

@@ -8,7 +8,7 @@ export type * from "./options.ts";
 export type { ReloadChange, ReloadDiff } from "./reload.ts";
 export { diffOptions } from "./reload.ts";
 export { INSECURE_CIPHER_SUITES, SECURE_CIPHER_SUITES } from "./schema/tls.ts";
-export { hasJetStream } from "./build.ts";
+export { hasJetStream, isOperatorMode, withDomain } from "./build.ts";
 export { validate } from "./validate.ts";
 export type { ExchangeParty, ImportRoute } from "./exchange.ts";
 export { exchangeProblems, exportFor, routeOf } from "./exchange.ts";

@@ -6,6 +6,7 @@
  * subjects to byte strings once, at their edge (`util/bytes.ts`).
  */
 
+import type { AccountClaims, OperatorClaims } from "../jwt/index.ts";
 import type { LogSettings } from "../log/index.ts";
 
 /** A listen address. `port` -1 asks for a random free port, 0 means "not configured". */
@@ -85,6 +86,20 @@ export interface SimpleAuthOptions {
   readonly token: string;
   /** Milliseconds; undefined when not configured (the default depends on TLS). */
   readonly timeoutMs?: number;
+}
+
+/** Who decides about logins in place of the server. */
+export interface AuthCalloutOptions {
+  /** Public account key that signs the answers. */
+  readonly issuer: string;
+  /** Names or nkeys of users that are not delegated. */
+  readonly authUsers: readonly string[];
+  /** Account of the service. */
+  readonly account: string;
+  /** Public curve key of the service; empty: requests are not sealed. */
+  readonly xkey: string;
+  /** Accounts whose users are delegated; empty: all. */
+  readonly allowedAccounts: readonly string[];
 }
 
 /** One weighted destination of a subject mapping. */
@@ -206,6 +221,29 @@ export interface AccountOptions {
   readonly jetstream?: AccountJetStreamOptions;
 }
 
+/** Where account tokens come from. */
+export type ResolverOptions =
+  | { readonly kind: "memory" }
+  | { readonly kind: "url"; readonly url: string }
+  | { readonly kind: "full"; readonly folder: string; readonly allowDelete: boolean; /** Removes files instead of renaming them. */ readonly hardDelete: boolean; /** Between two synchronisations. */ readonly intervalMs: number; /** Accounts; 0: no limit. */ readonly limit: number; /** To ask other servers. */ readonly timeoutMs: number }
+  | { readonly kind: "cache"; readonly folder: string; /** Since the last use; 0: no limit. */ readonly ttlMs: number; readonly limit: number; readonly timeoutMs: number };
+
+/** Operator mode: accounts and users come as signed tokens. Off while there are neither operators nor trusted keys. */
+export interface OperatorOptions {
+  readonly operators: readonly OperatorClaims[];
+  /** Public operator keys that are trusted without a token. */
+  readonly trustedKeys: readonly string[];
+  readonly resolver: ResolverOptions | undefined;
+  /** Towards a web server. */
+  readonly resolverTls: TlsOptions | undefined;
+  /** By the key they are written under. */
+  readonly preloads: ReadonlyMap<string, AccountClaims>;
+  /** Empty: users of every account may come. */
+  readonly pinnedAccounts: readonly string[];
+  /** Token of whoever presents none; or empty. */
+  readonly defaultSentinel: string;
+}
+
 export interface WebsocketOptions extends ListenOptions {
   readonly advertise: string;
   readonly tls?: TlsOptions;
@@ -290,6 +328,7 @@ export interface Options extends ListenOptions {
   /** Top-level `authorization`: single user or token. */
   readonly authorization: SimpleAuthOptions;
   readonly authorizationProxyRequired: boolean;
+  readonly authCallout: AuthCalloutOptions | undefined;
   /** Permissions of the single user (or token) of the top-level `authorization`. */
   readonly authorizationPermissions?: PermissionOptions;
   /** Users and nkey users of the top level and of all accounts. */
@@ -307,6 +346,7 @@ export interface Options extends ListenOptions {
   readonly websocket: WebsocketOptions;
 
   readonly jetstream: JetStreamOptions;
+  readonly operator: OperatorOptions;
 
   /**
    * Configured options whose feature this build does not have yet, as "<file>:<line>:<col>: <option>" (or the flag). The server refuses to start

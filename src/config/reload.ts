@@ -50,6 +50,10 @@ const durationField = (field: string, ms: (options: Options) => number): Fixed =
 const field = (name: string, value: (options: Options) => string | number | boolean): Fixed => ({ field: name, show: (options) => String(value(options)) });
 
 /** Options that need a restart, by the names and values of the error text. */
+function resolverText({ operator: { resolver } }: Options): string {
+  return resolver === undefined ? "" : resolver.kind === "url" ? "url" : resolver.kind;
+}
+
 const FIXED: readonly Fixed[] = [
   field("Host", (o) => o.host),
   field("Port", (o) => o.port),
@@ -67,6 +71,10 @@ const FIXED: readonly Fixed[] = [
   field("NoSystemAccount", (o) => o.systemAccount === ""),
   field("ProxyRequired", (o) => o.authorizationProxyRequired),
   field("ProxyProtocol", (o) => o.proxyProtocol),
+  { field: "TrustedKeys", show: (o) => `[${o.operator.trustedKeys.join(" ")}]` },
+  { field: "AuthCallout", show: (o) => o.authCallout?.account ?? "", value: (o) => JSON.stringify(o.authCallout ?? null) },
+  { field: "AccountResolver", show: (o) => resolverText(o), value: (o) => JSON.stringify([o.operator.resolver, o.operator.resolverTls]) },
+  { field: "TrustedOperators", show: (o) => `[${o.operator.operators.map(({ sub }) => sub).join(" ")}]`, value: (o) => o.operator.operators.map(({ token }) => token).join(" ") },
   field("AllowNonTLS", (o) => o.allowNonTls),
   field("TLSMap", (o) => o.tls?.verifyAndMap ?? false),
   field("TLSRateLimit", (o) => o.tls?.connectionRateLimit ?? 0),

@@ -185,6 +185,11 @@ export class JetStream implements JetStreamContext {
     }
   }
 
+  /** An account that came later, without JetStream: it is told so when it asks. */
+  greet(account: Account): void {
+    if (!this.#doors.has(account)) this.#openDoor(account, new InternalLink(account, KIND_JETSTREAM, "JETSTREAM"));
+  }
+
   #openDoor(account: Account, link: InternalLink): void {
     const receive = (purges: boolean): Parameters<InternalLink["subscribe"]>[1] => (message, subject, origin) => {
       if (purges && subject.startsWith(PURGE_PREFIX)) return this.#purgeAccount(link, subject.slice(PURGE_PREFIX.length), message.reply());

@@ -62,6 +62,34 @@ export interface AccountClaims extends StandardClaims {
   readonly clusterTraffic: string;
 }
 
+/** An account that may do anything, for the time until its token comes. It has none itself. */
+export function temporaryAccount(account: string, issuer: string): AccountClaims {
+  const nothing = new Fields({});
+  return {
+    aud: "",
+    exp: 0,
+    jti: "",
+    iat: 0,
+    iss: issuer,
+    name: "",
+    nbf: 0,
+    sub: account,
+    tags: [],
+    version: 2,
+    token: "",
+    imports: [],
+    exports: [],
+    limits: { ...readLimits(nothing), subs: -1, payload: -1, imports: -1, exports: -1, wildcards: true, connections: -1, leafNodes: -1 },
+    signingKeys: new Map(),
+    revocations: new Map(),
+    defaultPermissions: readPermissions(nothing),
+    mappings: new Map(),
+    authorization: { authUsers: [], allowedAccounts: [], xkey: "" },
+    trace: undefined,
+    clusterTraffic: "",
+  };
+}
+
 /** Throws `JwtError`. */
 export function decodeAccount(token: string): AccountClaims {
   const { standard, type, nats } = decodeToken(token);

@@ -6,7 +6,7 @@ import type { Authenticator } from "../auth/index.ts";
 import type { Logger } from "../log/index.ts";
 import type { TlsOptions, WebsocketOptions } from "../config/index.ts";
 import type { Clock, Random, TlsServerContext } from "../platform/index.ts";
-import type { ServerInfo } from "../protocol/index.ts";
+import type { CloseReason, ServerInfo } from "../protocol/index.ts";
 import type { Message } from "../routing/index.ts";
 import type { ClientLink } from "./client/client.ts";
 import type { HandshakeRateLimit } from "./ratelimit.ts";
@@ -76,6 +76,8 @@ export interface LinkHost {
   readonly globalAccount: Account;
   /** One view for all links: parsing and delivering a message is one uninterrupted call. */
   readonly message: Message;
+  /** Address that clients connect to, as configured. */
+  readonly listenHost: string;
   account(name: string): Account | undefined;
   /** What INFO says to this client, without what is the connection's own (`client_id`, `client_ip`, `nonce`, `max_payload`). */
   infoFor(link: ClientLink): Omit<ServerInfo, "client_id" | "client_ip" | "nonce" | "max_payload">;
@@ -86,6 +88,10 @@ export interface LinkHost {
   watchDeadline(link: ClientLink): void;
   /** The link is open and in the table of connections. */
   onLinkOpened(link: ClientLink): void;
+  /** The client is who it says, and may stay. Called again when it says to be somebody else. */
+  onLinkAdmitted(link: ClientLink): void;
+  /** What the client presented was not good enough. It is still open. */
+  onLinkRefused(link: ClientLink, reason: CloseReason): void;
   /** The link is closed: out of the table, into the closed ring. Called once. */
   onLinkClosed(link: ClientLink): void;
 }

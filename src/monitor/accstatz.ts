@@ -2,6 +2,7 @@
 import { type Account, noTraffic, type Traffic } from "../accounts/index.ts";
 import { timestamp } from "../util/timestamp.ts";
 import type { MonitorSource } from "./source.ts";
+import { accountTag } from "./tag.ts";
 
 export interface AccstatzOptions {
   /** Only these; unknown ones are skipped; empty: all. */
@@ -47,7 +48,7 @@ export function accstatz(source: MonitorSource, options: AccstatzOptions): Accst
   return {
     server_id: source.identity.id,
     now: timestamp(source.platform.clock.nowNs()),
-    account_statz: chosen.map((account) => accountStat(account, traffic.get(account) ?? account.pastTraffic)),
+    account_statz: chosen.map((account) => accountStat(source, account, traffic.get(account) ?? account.pastTraffic)),
   };
 }
 
@@ -63,10 +64,10 @@ function trafficByAccount({ accounts, connections }: MonitorSource): ReadonlyMap
   return sums;
 }
 
-function accountStat(account: Account, traffic: Traffic): AccountStat {
+function accountStat(source: MonitorSource, account: Account, traffic: Traffic): AccountStat {
   return {
     acc: account.name,
-    name: account.name,
+    name: accountTag(source, account.name),
     conns: account.clientConnections,
     leafnodes: 0,
     total_conns: account.clientConnections,

@@ -10,7 +10,7 @@ import type { TlsState } from "../platform/index.ts";
 import { fromByteString } from "../util/bytes.ts";
 import { localTimestamp, optional, roundTrip, timestampOfMs, uptime } from "./format.ts";
 import type { SubscriptionsWanted } from "./params.ts";
-import type { ClosedConnection } from "./source.ts";
+import type { ClosedConnection, TokenUser } from "./source.ts";
 
 /** What sorting, filtering and the entry need. */
 export interface ConnectionRow extends Readonly<Traffic> {
@@ -37,6 +37,7 @@ export interface ConnectionRow extends Readonly<Traffic> {
   /** Empty for the global account. */
   readonly account: string;
   readonly proxyKey: string;
+  readonly token: TokenUser | undefined;
   user(): string;
   subscriptions(): readonly SubscriptionRow[];
 }
@@ -67,6 +68,13 @@ export function userOf(link: ClientLink): string {
   const { nkey, user, auth_token } = link.connect;
   if (nkey !== "") return nkey;
   return user !== "" ? user : auth_token === "" ? "" : "[REDACTED]";
+}
+
+/** Undefined for whoever came without a token. */
+export function tokenUserOf({ identity, connect }: ClientLink): TokenUser | undefined {
+  if (identity?.token === undefined) return undefined;
+  const { user, limits, signer } = identity.token;
+  return { jwt: limits.bearerToken ? "" : connect.jwt, issuerKey: signer, accountTag: identity.accountTag ?? "", tags: user.tags };
 }
 
 /** Borrows from the connection: a row of each of many thousand connections must cost next to nothing, since only a page of them is told. */
@@ -138,6 +146,9 @@ class OpenRow implements ConnectionRow {
   }
   get proxyKey(): string {
     return this.link.identity?.proxyKey ?? "";
+  }
+  get token(): TokenUser | undefined {
+    return tokenUserOf(this.link);
   }
   user(): string {
     return userOf(this.link);
@@ -212,7 +223,10 @@ export function entryOf(row: ConnectionRow, form: EntryForm) {
     account: auth ? optional(row.account) : undefined,
     subscriptions_list: form.subscriptions === "list" ? optional(subscriptions.map((subscription) => subscription.subject)) : undefined,
     subscriptions_list_detail: form.subscriptions === "detail" ? optional(subscriptions.map((subscription) => detailOf(subscription, row, isClosed))) : undefined,
-    name_tag: auth ? optional(row.account === "" && !isClosed ? GLOBAL_ACCOUNT : row.account) : undefined,
+    jwt: auth ? optional(row.token?.jwt ?? "") : undefined,
+    issuer_key: auth ? optional(row.token?.issuerKey ?? "") : undefined,
+    name_tag: auth ? optional((row.token?.accountTag ?? "") || (row.account === "" && !isClosed ? GLOBAL_ACCOUNT : row.account)) : undefined,
+    tags: auth ? optional(row.token?.tags ?? []) : undefined,
     proxy: row.proxyKey === "" ? undefined : { key: row.proxyKey },
   };
 }

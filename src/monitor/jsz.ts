@@ -5,6 +5,7 @@ import { timestamp } from "../util/timestamp.ts";
 import { optional } from "./format.ts";
 import type { Parameters } from "./params.ts";
 import type { MonitorSource } from "./source.ts";
+import { accountTag } from "./tag.ts";
 
 export interface JszOptions {
   readonly account: string;
@@ -89,7 +90,7 @@ export function jsz(source: MonitorSource, options: JszOptions) {
     consumers_leader: options.raft ? optional(consumers) : undefined,
     messages: stores.reduce((sum, state) => sum + state.messages, 0),
     bytes: stores.reduce((sum, state) => sum + state.bytes, 0),
-    account_details: accountDetails(jetstream, options),
+    account_details: accountDetails(source, jetstream, options),
     total: jetstream.accounts.size,
   };
 }
@@ -146,22 +147,22 @@ export function jetstreamLimits({ options }: MonitorSource) {
   };
 }
 
-function accountDetails(jetstream: JetStream, options: JszOptions) {
+function accountDetails(source: MonitorSource, jetstream: JetStream, options: JszOptions) {
   const one = options.account === "" ? undefined : jetstream.accounts.get(options.account);
-  if (one !== undefined) return [accountDetail(one, options)];
+  if (one !== undefined) return [accountDetail(source, one, options)];
   if (!options.accounts && !options.streams && !options.consumers) return undefined;
   const sorted = [...jetstream.accounts.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
   const limit = options.limit === 0 ? DEFAULT_PAGE : options.limit;
   const offset = Math.max(0, options.offset);
   const page = limit < 0 ? sorted : sorted.slice(offset, offset + limit);
-  return page.map((account) => accountDetail(account, options));
+  return page.map((account) => accountDetail(source, account, options));
 }
 
-function accountDetail(account: JetStreamAccount, options: JszOptions) {
+function accountDetail(source: MonitorSource, account: JetStreamAccount, options: JszOptions) {
   const limits = account.tiers.get("");
   const withStreams = options.streams || options.consumers;
   return {
-    name: account.name,
+    name: accountTag(source, account.name),
     id: account.name,
     memory: account.usage.memory,
     storage: account.usage.store,

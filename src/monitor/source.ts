@@ -4,8 +4,9 @@
  */
 import type { Account, Traffic } from "../accounts/index.ts";
 import type { Authenticator } from "../auth/index.ts";
-import type { Options } from "../config/index.ts";
+import type { AccountOptions, Options } from "../config/index.ts";
 import type { ClientKind, ClientLink, LinkStats } from "../links/index.ts";
+import type { AccountClaims } from "../jwt/index.ts";
 import type { JetStream } from "../jetstream/index.ts";
 import type { Logger } from "../log/index.ts";
 import type { Platform, TlsState } from "../platform/index.ts";
@@ -39,9 +40,31 @@ export interface MonitorSource {
     traffic(): Traffic;
   };
   readonly accounts: { readonly byName: ReadonlyMap<string, Account> };
+  /** What the configuration, or a token, says of an account; undefined for those that are just there. */
+  accountOptions(name: string): AccountOptions | undefined;
+  /** Undefined outside operator mode. */
+  readonly tokens: TokenSource | undefined;
   readonly monitoring: MonitorState;
   /** Undefined while it does not run. */
   readonly jetstream: JetStream | undefined;
+}
+
+/** Accounts that came as tokens. */
+export interface TokenSource {
+  readonly nowS: number;
+  claims(account: string): AccountClaims | undefined;
+  isExpired(account: string): boolean;
+  /** Logins refused because their account is not among those that are pinned. */
+  readonly pinnedRefusals: number;
+}
+
+/** What is told of a user who came with a token. */
+export interface TokenUser {
+  /** Empty when whoever has it could use it. */
+  readonly jwt: string;
+  readonly issuerKey: string;
+  readonly accountTag: string;
+  readonly tags: readonly string[];
 }
 
 /** A subscription as the record of a closed connection keeps it; texts, not byte strings. */
@@ -79,4 +102,5 @@ export interface ClosedConnection extends Readonly<Traffic> {
   /** Empty for the global account. */
   readonly account: string;
   readonly proxyKey: string;
+  readonly token: TokenUser | undefined;
 }

@@ -4,6 +4,7 @@ import { advertisedAddress } from "./advertise.ts";
 import { jetstreamConfig, jetstreamLimits, jetstreamStats } from "./jsz.ts";
 import { certificateExpiry, nanoseconds, optional, optionalRecord, sortedRecord, uptime } from "./format.ts";
 import { timestamp } from "../util/timestamp.ts";
+import { shownClaims } from "../jwt/index.ts";
 import { VERSION } from "../util/version.ts";
 import type { MonitorSource } from "./source.ts";
 
@@ -86,7 +87,10 @@ export function varz(source: MonitorSource) {
     tags: optional(options.serverTags),
     metadata: optionalRecord(sortedRecord(Object.entries(options.serverMetadata))),
     feature_flags: optionalRecord(sortedRecord(Object.entries(source.featureFlags))),
+    trusted_operators_jwt: optional(options.operator.operators.map(({ token }) => token)),
+    trusted_operators_claim: optional(options.operator.operators.map(({ token }) => shownClaims(token))),
     system_account: optional(options.systemAccount),
+    pinned_account_fails: optional(source.tokens?.pinnedRefusals ?? 0),
     slow_consumer_stats: clientsOnly(connections.stats.slowConsumers),
     stale_connection_stats: clientsOnly(connections.stats.staleConnections),
     disk_io_wait_stats: { waiters: 0, waits: 0, wait_time: 0, max_wait_time: 0 },

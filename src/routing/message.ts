@@ -34,6 +34,11 @@ export class Message {
     return this.bodyEnd - this.bodyStart;
   }
 
+  /** The payload, as a view: valid as long as the message. */
+  payload(): Buffer {
+    return this.buffer.subarray(this.bodyStart + this.headerLength, this.bodyEnd);
+  }
+
   /** The reply subject as a byte string, empty when there is none. */
   reply(): string {
     return this.replyStart === this.replyEnd ? "" : this.buffer.latin1Slice(this.replyStart, this.replyEnd);

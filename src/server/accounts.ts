@@ -1,9 +1,14 @@
 /** The accounts of a server, made from the options and brought up to date at reload. */
 import { Account, Exchange, GLOBAL_ACCOUNT, NO_LIMITS } from "../accounts/index.ts";
-import type { MappingOptions, Options } from "../config/index.ts";
+import type { AccountOptions, MappingOptions, Options } from "../config/index.ts";
 import type { Clock, Random } from "../platform/index.ts";
 import { type Mapping, SubjectMapper, SubjectTransform } from "../routing/index.ts";
+import { InternalLink } from "../links/internal/index.ts";
+import { Nuid } from "../util/nuid.ts";
 import { toByteString } from "../util/bytes.ts";
+
+/** How traces name an account as a peer. */
+const KIND_ACCOUNT = 6;
 
 export class Accounts {
   readonly byName = new Map<string, Account>();
@@ -15,7 +20,14 @@ export class Accounts {
     private readonly random: Random,
     serverName: () => string,
   ) {
-    this.#exchange = new Exchange({ clock, random, serverName });
+    let nuid: Nuid | undefined;
+    this.#exchange = new Exchange({
+      clock,
+      random,
+      serverName,
+      nuid: () => (nuid ??= new Nuid((below) => random.integer(below))).next(),
+      publish: (account, subject, payload) => clock.endOfTurn(() => new InternalLink(account, KIND_ACCOUNT, "ACCOUNT").publish(subject, "", "", payload)),
+    });
   }
 
   get global(): Account {
@@ -24,14 +36,15 @@ export class Accounts {
     return account;
   }
 
-  /** Makes, changes and removes accounts so that they are those of `options`. `clusterName` selects cluster-scoped mappings. */
-  update(options: Options, clusterName: string): void {
+  /** Makes, changes and removes accounts so that they are those of `options`, and `tenants`, which came as tokens. `clusterName` selects cluster-scoped mappings. */
+  update(options: Options, clusterName: string, tenants: Iterable<AccountOptions>): void {
     const nowNs = this.clock.nowNs();
     const wanted = new Set([GLOBAL_ACCOUNT]);
     if (options.systemAccount !== "") wanted.add(options.systemAccount);
     this.#ensure(GLOBAL_ACCOUNT, options, nowNs).mapper = this.#mapper(options.mappings, clusterName);
     if (options.systemAccount !== "") this.#ensure(options.systemAccount, options, nowNs);
-    for (const configured of options.accounts) {
+    const all = [...options.accounts, ...tenants];
+    for (const configured of all) {
       wanted.add(configured.name);
       const account = this.#ensure(configured.name, options, nowNs);
       account.mapper = this.#mapper(configured.mappings, clusterName);
@@ -46,7 +59,7 @@ export class Accounts {
       this.byName.delete(name);
       account.limits = NO_LIMITS;
     }
-    this.#exchange.update(options.accounts, (name) => this.byName.get(name));
+    this.#exchange.update(all, (name) => this.byName.get(name));
   }
 
   #ensure(name: string, options: Options, nowNs: bigint): Account {

@@ -2,6 +2,8 @@
 import { isBcrypt } from "../auth/index.ts";
 import type { Options } from "../config/index.ts";
 import type { Logger } from "../log/index.ts";
+import { isPublicKey } from "../util/nkeys.ts";
+import { goQuote } from "../util/quote.ts";
 import { shortHash } from "../util/shorthash.ts";
 import { VERSION } from "../util/version.ts";
 import type { ServerIdentity } from "./identity.ts";
@@ -20,7 +22,25 @@ export function logBanner(log: Logger, options: Options, identity: ServerIdentit
   if (hasPlainPassword(options)) log.warn("Plaintext passwords detected, use nkeys or bcrypt");
   if (options.profPort !== 0) log.warn("Go profiles do not exist here: prof_port is not opened");
   if (options.configFile !== "") log.info(`Using configuration file: ${options.configFile} (${options.configDigest})`);
+  logOperators(log, options);
   if (options.maxPayload > LARGE_PAYLOAD) log.warn("Maximum payloads over 8.00 MB are generally discouraged and could lead to poor performance");
+}
+
+function logOperators(log: Logger, { operator: { operators }, systemAccount }: Options): void {
+  if (operators.length === 0) return;
+  log.info("Trusted Operators");
+  for (const { aud, name, iat, exp } of operators) {
+    log.info(`  System  : ${goQuote(aud)}`);
+    log.info(`  Operator: ${goQuote(name)}`);
+    log.info(`  Issued  : ${goTime(iat)}`);
+    log.info(`  Expires : ${exp === 0 ? "Never" : goTime(exp)}`);
+  }
+  if (!isPublicKey(systemAccount, "account")) log.warn("Trusted Operators should utilize a System Account");
+}
+
+/** `atS` is in seconds since the Unix epoch. */
+function goTime(atS: number): string {
+  return `${new Date(atS * 1000).toISOString().slice(0, 19).replace("T", " ")} +0000 UTC`;
 }
 
 /** Flags that the compatible version knows, all off by default there but one. */

@@ -4,7 +4,7 @@
  */
 import { GLOBAL_ACCOUNT } from "../accounts/index.ts";
 import type { ClientLink } from "../links/index.ts";
-import { type ClosedConnection, userOf } from "../monitor/index.ts";
+import { type ClosedConnection, tokenUserOf, userOf } from "../monitor/index.ts";
 import type { CloseReason } from "../protocol/index.ts";
 import { fromByteString } from "../util/bytes.ts";
 
@@ -65,6 +65,7 @@ function closedConnection(link: ClientLink): ClosedConnection {
     user: userOf(link),
     account: link.account.name === GLOBAL_ACCOUNT ? "" : link.account.name,
     proxyKey: link.identity?.proxyKey ?? "",
+    token: tokenUserOf(link),
   };
 }
 

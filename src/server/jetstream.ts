@@ -9,6 +9,7 @@ import { formatSize } from "../util/size.ts";
 import { effectiveFeatureFlags } from "./banner.ts";
 import { clientInfo } from "./clientinfo.ts";
 import type { Server } from "./server.ts";
+import type { Tenants } from "./tenants.ts";
 
 /** When the machine does not say. */
 const UNKNOWN_MEMORY_BYTES = 256 * 1024 * 1024;
@@ -87,8 +88,19 @@ function dynamicStore(disk: StorageDisk, folder: string): number {
   return UNKNOWN_DISK_BYTES;
 }
 
-/** Accounts with a `jetstream` entry; the global account when no accounts are configured at all. */
-export function jetstreamAccess(options: Options): JetStreamAccess {
+/** Folders of accounts in the store, which may be of accounts that are not loaded yet. */
+export function storedAccounts(options: Options, platform: Platform): readonly string[] {
+  try {
+    return platform.disk.list(jetstreamFolder(options.jetstream, platform)).map(({ name }) => name);
+  } catch (error) {
+    if (error instanceof DiskError) return [];
+    throw error;
+  }
+}
+
+/** Accounts with a `jetstream` entry; the global account when no accounts are configured at all. In operator mode, those whose tokens say so. */
+export function jetstreamAccess(options: Options, tenants: Tenants | undefined): JetStreamAccess {
+  if (tenants !== undefined) return new Map(tenants.jetstreamTiers());
   const limitsOf = new Map(options.accounts.map(({ name, jetstream }) => [name, jetstream]));
   const names = [GLOBAL_ACCOUNT, ...limitsOf.keys()].filter((name) => hasJetStream(options, name));
   return new Map(

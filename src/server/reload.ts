@@ -4,7 +4,6 @@
  * Spec: configuration, section 6.
  */
 import type { Account } from "../accounts/index.ts";
-import { ConfiguredAuthenticator } from "../auth/index.ts";
 import { diffOptions, type LoadResult, type Options, type ReloadChange, type UserOptions, validate } from "../config/index.ts";
 import { pinViolation } from "../links/index.ts";
 import { JetStreamStartError } from "../jetstream/index.ts";
@@ -21,9 +20,13 @@ export interface ReloadDoors {
   configureLog(options: Options): Promise<void>;
 }
 
-/** Logs its own outcome. */
-export async function reload(server: Server, doors: ReloadDoors): Promise<void> {
-  const refuse = (text: string): void => server.log.error(`Failed to reload server configuration: ${text.replace(/\n+$/, "")}`);
+/** Logs its own outcome. What is wrong, or undefined when the new configuration is in force. */
+export async function reload(server: Server, doors: ReloadDoors): Promise<string | undefined> {
+  const refuse = (text: string): string => {
+    const problem = text.replace(/\n+$/, "");
+    server.log.error(`Failed to reload server configuration: ${problem}`);
+    return problem;
+  };
   if (server.options.configFile === "") return refuse("can only reload config when a file is provided using -c or --config");
   const loaded = doors.load();
   if (!loaded.ok) return refuse(loaded.messages);
@@ -42,12 +45,14 @@ export async function reload(server: Server, doors: ReloadDoors): Promise<void> 
     }
   }
   const previous = server.options;
-  server.takeUp(diff.options, acceptSettings(diff.options, server.platform.network), linkSettings(diff.options), new ConfiguredAuthenticator(diff.options, server.platform.system));
+  server.takeUp(diff.options, acceptSettings(diff.options, server.platform.network), linkSettings(diff.options), server.authenticatorFor(diff.options));
   for (const change of diff.changes) apply(server, previous, change);
   recheckConnections(server, previous);
+  await server.tenants?.reload(diff.options);
   closeAccountSurplus(server);
   await reloadJetStream(server, previous);
   server.log.info(`Reloaded server configuration (${diff.options.configDigest})`);
+  return undefined;
 }
 
 /** Switches it on or off, or has it take up new limits. A start that fails is a warning: the rest of the reload holds. */
@@ -72,7 +77,7 @@ async function reloadJetStream(server: Server, previous: Options): Promise<void>
         maxMemoryBytes: keeps(options.jetstream.maxMemoryBytes, jetstream.settings.maxMemoryBytes),
         maxStoreBytes: keeps(options.jetstream.maxStoreBytes, jetstream.settings.maxStoreBytes),
       },
-      jetstreamAccess(options),
+      jetstreamAccess(options, server.tenants),
     );
   }
   if (previous.jetstream.enabled !== options.jetstream.enabled) for (const link of server.connections.live.values()) link.sendAsyncInfo();
@@ -103,7 +108,7 @@ function closeSurplus(server: Server): void {
 }
 
 /** An account's limit may be lower now: its latest connections go, as they would not have come in. */
-function closeAccountSurplus(server: Server): void {
+export function closeAccountSurplus(server: Server): void {
   const seen = new Map<Account, number>();
   for (const link of [...server.connections.live.values()]) {
     const count = (seen.get(link.account) ?? 0) + 1;
@@ -146,6 +151,8 @@ function recheckConnections(server: Server, previous: Options): void {
   for (const link of [...server.connections.live.values()]) {
     link.refreshSettings();
     const { identity } = link;
+    // Whoever came with a token is held against its account's, not against the configuration.
+    if (identity?.token !== undefined) continue;
     if (identity === undefined) {
       // It came in when nobody had to log in, and never did; who has just connected will be judged by the CONNECT that is to come.
       if (!link.awaitsConnect && server.authenticator.required(link.connectionType)) link.admission.reauthenticate();

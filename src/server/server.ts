@@ -3,15 +3,17 @@
  * connections.
  */
 import type { Account } from "../accounts/index.ts";
+import { CalloutAuthenticator, type CalloutHost } from "../auth/callout/index.ts";
 import { type Authenticator, ConfiguredAuthenticator } from "../auth/index.ts";
-import type { Options } from "../config/index.ts";
+import { type AccountBook, OperatorAuthenticator } from "../auth/operator/index.ts";
+import { type AccountOptions, isOperatorMode, type Options } from "../config/index.ts";
 import { acceptClient, type AcceptSettings, CLOSE_FLUSH_MS, ClientLink, HandshakeRateLimit, type LinkHost, type LinkSettings, type LinkStats, Turn } from "../links/index.ts";
 import { acceptWebsocket } from "../links/websocket/index.ts";
 import { type JetStream, JetStreamStartError } from "../jetstream/index.ts";
 import type { Logger } from "../log/index.ts";
 import { type Clock, type Listener, ListenError, type Platform, type Random } from "../platform/index.ts";
 import { type Monitor, type MonitorSource, MonitorState, startMonitor } from "../monitor/index.ts";
-import type { ServerInfo } from "../protocol/index.ts";
+import type { CloseReason, ServerInfo } from "../protocol/index.ts";
 import { Message, seedDistribution } from "../routing/index.ts";
 import { formatDuration, formatDurationMs } from "../util/duration.ts";
 import { joinHostPort, splitHostPort } from "../util/hostport.ts";
@@ -19,14 +21,17 @@ import { timestamp } from "../util/timestamp.ts";
 import { VERSION } from "../util/version.ts";
 import { Accounts } from "./accounts.ts";
 import { effectiveFeatureFlags, logBanner } from "./banner.ts";
+import { calloutHost } from "./callout.ts";
 import { Connections } from "./connections.ts";
 import { makeIdentity, type ServerIdentity, type ServerKeys } from "./identity.ts";
-import { jetstreamAccess, logJetStream, makeJetStream } from "./jetstream.ts";
+import { jetstreamAccess, logJetStream, makeJetStream, storedAccounts } from "./jetstream.ts";
 import { LameDuck } from "./lameduck.ts";
 import { writePidFile } from "./pidfile.ts";
 import { type PortsListener, portsFilePath, removePortsFile, writePortsFile } from "./portsfile.ts";
-import { type ReloadDoors, reload } from "./reload.ts";
+import { closeAccountSurplus, type ReloadDoors, reload } from "./reload.ts";
 import { acceptSettings, linkSettings } from "./settings.ts";
+import { System } from "../system/index.ts";
+import { Tenants } from "./tenants.ts";
 
 /** A start that cannot go on; the text is what the user sees after `[FTL]`. */
 export class FatalError extends Error {
@@ -42,6 +47,8 @@ export class Server implements LinkHost, MonitorSource {
   readonly identity: ServerIdentity;
   readonly connections: Connections;
   readonly accounts: Accounts;
+  /** Undefined outside operator mode. */
+  readonly tenants: Tenants | undefined;
   readonly turn: Turn;
   readonly message = new Message();
   readonly monitoring: MonitorState;
@@ -54,9 +61,12 @@ export class Server implements LinkHost, MonitorSource {
   authenticator: Authenticator;
 
   readonly #reloadDoors: ReloadDoors;
+  readonly #callout: CalloutHost;
   #clientListener: Listener | undefined = undefined;
   #websocketListener: Listener | undefined = undefined;
   #monitor: Monitor | undefined = undefined;
+  /** Undefined without a system account. */
+  #system: System | undefined = undefined;
   /** Undefined while JetStream is off, or could not start. */
   jetstream: JetStream | undefined = undefined;
 
@@ -65,8 +75,8 @@ export class Server implements LinkHost, MonitorSource {
     this.options = parts.options;
     this.platform = parts.platform;
     this.log = parts.log;
-    this.authenticator = new ConfiguredAuthenticator(parts.options, parts.platform.system);
     this.identity = makeIdentity(parts.keys, parts.options.serverName);
+    this.#callout = calloutHost(this, parts.keys);
     this.turn = new Turn(this.clock);
     this.monitoring = new MonitorState(parts.platform);
     this.settings = linkSettings(parts.options);
@@ -74,9 +84,21 @@ export class Server implements LinkHost, MonitorSource {
     this.handshakes = new HandshakeRateLimit(this.clock, this.log);
     this.connections = new Connections(this.clock, parts.options.maxClosedClients, (link) => this.#onDeadline(link));
     this.accounts = new Accounts(this.clock, this.random, () => this.identity.name);
-    this.accounts.update(parts.options, "");
+    this.accounts.update(parts.options, "", []);
+    this.tenants = isOperatorMode(parts.options) ? new Tenants(this) : undefined;
+    this.authenticator = this.authenticatorFor(parts.options);
     this.startedAtNs = this.configLoadedAtNs = this.clock.nowNs();
     seedDistribution(this.random.integer(2 ** 31));
+  }
+
+  authenticatorFor(options: Options): Authenticator {
+    if (this.tenants !== undefined) return new CalloutAuthenticator(new OperatorAuthenticator(options, this.tenants.book), options, this.#callout, true);
+    const configured = new ConfiguredAuthenticator(options, this.platform.system);
+    return options.authCallout === undefined ? configured : new CalloutAuthenticator(configured, options, this.#callout, false);
+  }
+
+  get listenHost(): string {
+    return this.options.host;
   }
 
   get clock(): Clock {
@@ -110,6 +132,15 @@ export class Server implements LinkHost, MonitorSource {
 
   get listening(): boolean {
     return this.#clientListener !== undefined && !this.isLameDuck;
+  }
+
+  /** What monitoring reads of accounts that came as tokens. */
+  get tokens(): AccountBook | undefined {
+    return this.tenants?.book;
+  }
+
+  accountOptions(name: string): AccountOptions | undefined {
+    return this.tenants?.options(name) ?? this.options.accounts.find((each) => each.name === name);
   }
 
   account(name: string): Account | undefined {
@@ -183,8 +214,30 @@ export class Server implements LinkHost, MonitorSource {
     this.connections.add(link);
   }
 
+  onLinkAdmitted(link: ClientLink): void {
+    this.#system?.connected(link);
+  }
+
+  onLinkRefused(link: ClientLink, reason: CloseReason): void {
+    this.#system?.refused(link, reason);
+  }
+
   onLinkClosed(link: ClientLink): void {
     this.connections.remove(link);
+    this.#system?.disconnected(link);
+  }
+
+  /** The accounts are others now. */
+  updateAccounts(): void {
+    this.accounts.update(this.options, "", this.tenants?.accounts() ?? []);
+    this.#system?.greetAll();
+  }
+
+  #startSystem(): void {
+    const account = this.account(this.options.systemAccount);
+    if (account === undefined) return;
+    this.#system = new System(this, account);
+    this.#system.start();
   }
 
   /** The options in force, with the ports that were really bound where any would do. */
@@ -204,7 +257,7 @@ export class Server implements LinkHost, MonitorSource {
     this.settings = settings;
     this.authenticator = authenticator;
     this.configLoadedAtNs = this.clock.nowNs();
-    this.accounts.update(options, "");
+    this.updateAccounts();
     this.#monitor?.replaceTls(options.tls);
   }
 
@@ -217,6 +270,23 @@ export class Server implements LinkHost, MonitorSource {
     });
     if (options.systemAccount !== "") log.debug(`Created system account: "${options.systemAccount}"`);
     this.#startMonitor();
+    this.#startSystem();
+    if (this.tenants !== undefined) return this.#startWithTenants(this.tenants);
+    return this.#startStorage();
+  }
+
+  #startWithTenants(tenants: Tenants): Promise<void> {
+    const stored = this.options.jetstream.enabled ? storedAccounts(this.options, this.platform) : [];
+    return tenants.start(stored).then(
+      () => this.#startStorage(),
+      (error: unknown) => {
+        throw error instanceof Error ? new FatalError(error.message) : error;
+      },
+    );
+  }
+
+  #startStorage(): void | Promise<void> {
+    const { options } = this;
     if (!options.jetstream.enabled) return this.#listen();
     if (options.accounts.some(({ name, jetstream }) => name === options.systemAccount && jetstream !== undefined)) throw new FatalError("Not allowed to enable JetStream on the system account");
     return this.startJetStream().then(
@@ -240,9 +310,22 @@ export class Server implements LinkHost, MonitorSource {
     const startMs = this.clock.monotonicMs();
     const jetstream = makeJetStream(this);
     logJetStream(this.log, this.options.jetstream, jetstream.settings);
-    await jetstream.start(jetstreamAccess(this.options));
+    await jetstream.start(jetstreamAccess(this.options, this.tenants));
     this.jetstream = jetstream;
     this.log.info(`Took ${formatDuration(BigInt(Math.round((this.clock.monotonicMs() - startMs) * 1e6)))} to start JetStream`);
+  }
+
+  #refreshing: Promise<void> = Promise.resolve();
+
+  /** Accounts came, went or changed: JetStream takes it up, one change after the other. */
+  refreshJetStream(): Promise<void> {
+    this.#refreshing = this.#refreshing.then(() => this.jetstream?.update(this.jetstream.settings, jetstreamAccess(this.options, this.tenants)));
+    return this.#refreshing;
+  }
+
+  /** An account's limit may be lower now: its latest connections go, as they would not have come in. */
+  closeAccountSurplus(): void {
+    closeAccountSurplus(this);
   }
 
   stopJetStream(): void {
@@ -340,7 +423,7 @@ export class Server implements LinkHost, MonitorSource {
   #stopping: Promise<void> | undefined = undefined;
 
   /** Reads the configuration again and takes it up, or says why not. */
-  reload(): Promise<void> {
+  reload(): Promise<string | undefined> {
     return reload(this, this.#reloadDoors);
   }
 
@@ -366,6 +449,7 @@ export class Server implements LinkHost, MonitorSource {
     });
     this.#closeClientListeners();
     if (this.connections.live.size === 0) return stop();
+    this.#system?.lameDuck();
     for (const link of this.connections.live.values()) link.sendAsyncInfo();
     this.#lameDuck.start();
   }
@@ -388,6 +472,8 @@ export class Server implements LinkHost, MonitorSource {
     this.log.info("Initiating Shutdown...");
     this.#lameDuck?.stop();
     this.#closeClientListeners();
+    this.tenants?.stop();
+    this.#system?.stop();
     // Waiting pulls are told first.
     this.stopJetStream();
     const links = [...this.connections.live.values()];

@@ -11,7 +11,7 @@ const WANTED: ImportOptions = { kind: "service", account: "A", subject: "req", t
 
 function world(offer: ExportOptions = OFFER) {
   const clock = new VirtualClock(new SeededRandom(2));
-  const exchange = new Exchange({ clock, random: new SeededRandom(1), serverName: () => "S" });
+  const exchange = new Exchange({ clock, random: new SeededRandom(1), nuid: () => "", publish: () => undefined, serverName: () => "S" });
   const accounts = new Map(["A", "B"].map((name) => [name, new Account(name, false)]));
   const account = (name: string): Account => {
     const found = accounts.get(name);

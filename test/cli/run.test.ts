@@ -7,7 +7,7 @@ import type { Command } from "../../src/config/index.ts";
 import { LogHub } from "../../src/log/index.ts";
 import type { LogSettings } from "../../src/log/index.ts";
 import { SystemRandom } from "../../src/platform/bun/random.ts";
-import type { StorageDisk, Network } from "../../src/platform/index.ts";
+import type { StorageDisk, Network, HttpClient } from "../../src/platform/index.ts";
 import { OWN_VERSION } from "../../src/util/version.ts";
 import { FakeClock, FakeDisk, FakeSystem } from "../log/fakes.ts";
 
@@ -51,7 +51,7 @@ function execute(command: Command, { options, loaded, warnings = [], invalid, st
   const clock = new FakeClock();
   const noSyslog = { local: () => Promise.reject(new Error("none")), dial: () => Promise.reject(new Error("none")) };
   return run({
-    platform: { clock, disk: disk as unknown as StorageDisk, system, random: new SystemRandom(), network: {} as Network },
+    platform: { clock, disk: disk as unknown as StorageDisk, system, random: new SystemRandom(), network: {} as Network, http: {} as HttpClient },
     log: new LogHub({ clock, disk, system, syslog: noSyslog }),
     parse: () => command,
     helpText: () => "the help\n",

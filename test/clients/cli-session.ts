@@ -25,10 +25,12 @@ export function requireCli(): void {
 
 /** A folder for the CLI's settings: empty, whatever contexts the person who runs the tests has. */
 const home = temporaryFolder("cli-home");
+/** Where it keeps what it makes: keys and tokens. */
+export const cliData = join(home, "data");
 
 export function runCli(args: readonly string[]): Promise<Outcome> {
   if (cli === undefined) throw new Error("no CLI");
-  const environment = { HOME: home, XDG_CONFIG_HOME: join(home, "config"), XDG_DATA_HOME: join(home, "data") };
+  const environment = { HOME: home, XDG_CONFIG_HOME: join(home, "config"), XDG_DATA_HOME: cliData };
   return runToEnd([cli, ...args], { environment, milliseconds: 20_000 });
 }
 

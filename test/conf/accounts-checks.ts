@@ -1,5 +1,6 @@
 /** What the samples of `conf/accounts` say they do. */
 import { expect } from "bun:test";
+import { poll } from "../support/deadline.ts";
 import type { Running } from "./samples.ts";
 
 export const accountsChecks: Readonly<Record<string, (running: Running) => Promise<void>>> = {
@@ -11,6 +12,16 @@ export const accountsChecks: Readonly<Record<string, (running: Running) => Promi
     await plant.exchange("SUB > 2");
     await shop.exchange("PUB measured.hall.heat 0", "");
     expect(await plant.exchange()).toEqual([]);
+  },
+  "accounts/latency.conf": async (running) => {
+    const stock = await running.client({ user: "stock", pass: "stock", headers: true });
+    const shop = await running.client({ user: "shop", pass: "shop" });
+    await stock.exchange("SUB count 1", "SUB metrics.> 2");
+    await shop.exchange("SUB answer 1", "PUB count answer 0", "");
+    const [request = ""] = await stock.exchange();
+    await stock.exchange(`PUB ${request.split(" ")[3]} 2`, "42");
+    const told = await poll(2000, "the metric", async () => (await stock.exchange()).find((line) => line.startsWith("{")));
+    expect(JSON.parse(told)).toMatchObject({ type: "io.nats.server.metric.v1.service_latency", status: 200, requestor: { acc: "SHOP" }, responder: { user: "stock" } });
   },
   "accounts/services.conf": async (running) => {
     const stock = await running.client({ user: "stock", pass: "stock", headers: true });

@@ -10,6 +10,7 @@ import type { Address } from "../support/server-process.ts";
 import { Client } from "./client.ts";
 import { accountsChecks } from "./accounts-checks.ts";
 import { jetstreamChecks } from "./jetstream-checks.ts";
+import { operatorChecks } from "./operator-checks.ts";
 import type { Running } from "./samples.ts";
 
 /** A check on a server that is ready. */
@@ -358,4 +359,4 @@ const others: Readonly<Record<string, Check>> = {
 };
 
 /** By path of the sample below `conf/`. `logging/syslog.conf` is checked where the test listens as syslog. */
-export const CHECKS: Readonly<Record<string, Check>> = { ...basics, ...auth, ...tls, ...others, ...accountsChecks, ...jetstreamChecks };
+export const CHECKS: Readonly<Record<string, Check>> = { ...basics, ...auth, ...tls, ...others, ...accountsChecks, ...jetstreamChecks, ...operatorChecks };

@@ -33,6 +33,7 @@ const SINCE: Readonly<Record<string, number>> = {
   "jetstream/limits.conf": 14,
   "proxy/proxy-protocol.conf": 14,
   "proxy/trusted-proxies.conf": 12,
+  "operator/sentinel.conf": 11,
 };
 
 async function minorVersion(binary: string): Promise<number> {

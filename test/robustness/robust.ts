@@ -16,7 +16,9 @@ export async function startServer(setup: Omit<ServerSetup, "binary">): Promise<S
   const launcher = join(temporaryFolder("launcher"), "launch.sh");
   writeFileSync(launcher, `#!/bin/sh\nulimit -n ${DESCRIPTORS}\nexec "${BINARY}" "$@"\n`);
   chmodSync(launcher, 0o755);
-  return ServerProcess.start({ ...setup, binary: launcher });
+  const server = await ServerProcess.start({ ...setup, binary: launcher });
+  if (server.ports.monitoring !== undefined) own.set(server, Number((await getJson(server, "/varz"))["subscriptions"]));
+  return server;
 }
 
 export function natsPort(server: ServerProcess): number {
@@ -40,14 +42,17 @@ export async function getJson(server: ServerProcess, path: string): Promise<Reco
   return (await response.json()) as Record<string, unknown>;
 }
 
-/** Waits until `/varz` shows so many connections and subscriptions. */
+/** Subscriptions that a server has by itself. */
+const own = new WeakMap<ServerProcess, number>();
+
+/** Waits until `/varz` shows so many connections, and so many subscriptions beyond the server's own. */
 export async function waitForCounts(server: ServerProcess, connections: number, subscriptions: number, milliseconds = 10_000): Promise<void> {
   let last = "";
   try {
     await poll(milliseconds, "counts", async () => {
       const varz = await getJson(server, "/varz");
-      last = `${String(varz["connections"])} connections, ${String(varz["subscriptions"])} subscriptions`;
-      return varz["connections"] === connections && varz["subscriptions"] === subscriptions ? true : undefined;
+      last = `${String(varz["connections"])} connections, ${String(varz["subscriptions"])} subscriptions, ${own.get(server) ?? 0} its own`;
+      return varz["connections"] === connections && Number(varz["subscriptions"]) - (own.get(server) ?? 0) === subscriptions ? true : undefined;
     });
   } catch {
     throw new Error(`expected ${connections} connections, ${subscriptions} subscriptions; the server has ${last}`);

@@ -3,7 +3,7 @@
  * to them; nothing happens until the test calls `advance` or `settle`. The same seed and the same test give the same run.
  */
 import { type LoadResult, loadOptions, NO_FLAGS, type Options, validate } from "../../src/config/index.ts";
-import type { Platform } from "../../src/platform/index.ts";
+import { type HttpClient, HttpError, type Platform } from "../../src/platform/index.ts";
 import { Server } from "../../src/server/server.ts";
 import { SimClient } from "./client.ts";
 import { VirtualClock } from "./clock.ts";
@@ -18,6 +18,8 @@ export class Simulation implements Platform {
   readonly clock: VirtualClock;
   readonly disk = new MemoryDisk();
   readonly network: MemoryNetwork;
+  /** There are no web servers in this world. */
+  readonly http: HttpClient = { get: () => Promise.reject(new HttpError("connect: connection refused")) };
   readonly system: SimulatedSystem;
 
   constructor(readonly seed = 1) {
@@ -31,7 +33,7 @@ export class Simulation implements Platform {
   start(config = ""): SimServer {
     const made = this.#make(config);
     if (made.server.start() instanceof Promise) throw new Error("a server with JetStream is started with startWithStorage");
-    return made;
+    return made.started();
   }
 
   /** Starts a server with JetStream, in `/store` of the simulation's disk unless `config` says otherwise. */
@@ -48,7 +50,7 @@ export class Simulation implements Platform {
     );
     while (!done) await this.settle();
     if (failure !== undefined) throw failure;
-    return made;
+    return made.started();
   }
 
   #make(config: string): SimServer {
@@ -62,7 +64,7 @@ export class Simulation implements Platform {
     if (invalid !== undefined) throw new Error(invalid);
     const log = new MemoryLog();
     log.configure(loaded.options.log);
-    const keys = { signing: this.random.bytes(32), curve: this.random.bytes(32) };
+    const keys = { signing: this.random.bytes(32), curve: this.random.bytes(32), signingSecret: Buffer.alloc(32, 1), curveSecret: Buffer.alloc(32, 2) };
     const configureLog = async (options: Options): Promise<void> => log.configure(options.log);
     const server = new Server({ options: loaded.options, platform: this, log, keys, reload: { load: () => load(true), configureLog } });
     return new SimServer(this, server, log, (text) => this.#writeConfig(path, text));
@@ -109,9 +111,21 @@ export class SimServer {
     return client;
   }
 
-  /** Subscriptions of all accounts. */
+  /** Subscriptions of all accounts, without those of the server itself. */
   get subscriptionCount(): number {
+    return this.#allSubscriptions() - this.#own;
+  }
+
+  #allSubscriptions(): number {
     return [...this.server.accounts.byName.values()].reduce((sum, account) => sum + account.interest.stats().numSubscriptions, 0);
+  }
+
+  #own = 0;
+
+  /** What it subscribes to by itself is there now. */
+  started(): this {
+    this.#own = this.#allSubscriptions();
+    return this;
   }
 
   /** Why connections ended, oldest first. */

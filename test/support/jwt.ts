@@ -44,6 +44,16 @@ export function userToken(user: Named, issuer: Named, nats: NewClaims["nats"] = 
   return write("user", user, issuer, { ...FREE, ...nats }, extra);
 }
 
+/** `importer` may import what `nats` names from `exporter`. */
+export function activationToken(importer: Named, exporter: Named, nats: NewClaims["nats"] = {}, extra: Extra = {}): string {
+  return write("activation", importer, exporter, nats, extra);
+}
+
+/** Any claim of an operator: what tools ask a resolver with. */
+export function genericToken(about: Named, issuer: Named, nats: NewClaims["nats"] = {}, extra: Extra = {}): string {
+  return write("generic", about, issuer, nats, extra);
+}
+
 export function creds(token: string, user: Named): string {
   return formatCreds(token, user.seed);
 }

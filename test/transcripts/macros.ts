@@ -4,7 +4,7 @@
  */
 
 import { certificateFolder, publicKeyPin } from '../support/certificates.ts';
-import { accountToken, forged, keyNamed, operatorToken, userToken } from '../support/jwt.ts';
+import { accountToken, activationToken, forged, genericToken, keyNamed, operatorToken, userToken } from '../support/jwt.ts';
 import { nkeyFromSeed, nkeyNamed, type Nkey } from '../support/nkeys.ts';
 import type { Captures } from './pattern.ts';
 
@@ -36,18 +36,21 @@ function call(name: string, argument: string, scope: MacroScope): string | undef
 }
 
 /**
- * The token of `operator NAME`, `account NAME by OPERATOR` or `user NAME by ACCOUNT`, with a JSON object behind it: times, tags and the like of every claim, and
- * the claim's own fields. `@account:NAME` (or another kind) in it is a public key.
+ * The token of `operator NAME`, `account NAME by OPERATOR`, `user NAME by ACCOUNT` or `activation IMPORTER by EXPORTER`, with a JSON object behind it: times, tags
+ * and the like of every claim, and the claim's own fields. `@account:NAME` (or another kind) in it is a public key, `"@now+5"` seconds since the Unix epoch.
  */
 function token(argument: string): string {
-  const match = /^(operator|account|user) (\S+?)(?: by (\S+))?(?: (\{.*\}))?$/s.exec(argument);
+  const match = /^(operator|account|user|activation|generic) (\S+?)(?: by (\S+))?(?: (\{.*\}))?$/s.exec(argument);
   if (match === null) throw new Error(`not a token: ${argument}`);
   const [, type, name, issuer = name, json = '{}'] = match;
-  const keys = json.replace(/@(operator|account|user):(\w+)/g, (_, kind: 'operator' | 'account' | 'user', of: string) => nkeyNamed(kind, of).publicKey);
+  const timed = json.replace(/"@now([+-]\d+)?"/g, (_, offset: string | undefined) => String(Math.floor(Date.now() / 1000) + Number(offset ?? 0)));
+  const keys = timed.replace(/@(operator|account|user):(\w+)/g, (_, kind: 'operator' | 'account' | 'user', of: string) => nkeyNamed(kind, of).publicKey);
   const { aud, exp, nbf, iat, tags, ...nats } = JSON.parse(keys) as Record<string, never>;
   const extra = Object.fromEntries(Object.entries({ aud, exp, nbf, iat, tags }).filter(([, value]) => value !== undefined));
   if (type === 'operator') return operatorToken(keyNamed('operator', name), nats, extra);
   if (type === 'account') return accountToken(keyNamed('account', name), keyNamed('operator', issuer), nats, extra);
+  if (type === 'generic') return genericToken(keyNamed('operator', name), keyNamed('operator', issuer), nats, extra);
+  if (type === 'activation') return activationToken(keyNamed('account', name), keyNamed('account', issuer), nats, extra);
   return userToken(keyNamed('user', name), keyNamed('account', issuer), nats, extra);
 }
 
@@ -65,11 +68,18 @@ function repeatAll(text: string): string {
 
 /** Replaces every macro in `text`. Throws on an unknown function or name. */
 export function expandMacros(text: string, scope: MacroScope): string {
-  return repeatAll(text).replace(/\$\{(\w+)(?:\(([^)]*)\))?\}/g, (whole, name: string, argument: string | undefined) => {
+  const inner = /\$\{(\w+)(?:\(((?:"(?:(?!\$\{)[^"])*"|(?!\$\{)[^)"])*)\))?\}/g;
+  const expand = (whole: string, name: string, argument: string | undefined): string => {
     if (name === 'dir' && scope.values['dir'] === undefined) return whole;
     if (name === 'certs') return certificateFolder();
     const value = argument === undefined ? (scope.values[name] ?? scope.captures.get(name)) : call(name, argument, scope);
     if (value === undefined) throw new Error(`unknown macro ${whole}`);
     return value;
-  });
+  };
+  let result = repeatAll(text);
+  for (;;) {
+    const next = result.replace(inner, expand);
+    if (next === result) return next;
+    result = next;
+  }
 }

@@ -4,7 +4,7 @@
  */
 
 /** Commands on a connection: `NAME verb arguments`. */
-const CONNECTION_VERBS = ['open', 'refused', 'connect', 'tls', 'close', 'pause', 'sync', 'frame', 'raw', 'shows', 'api', 'request', 'publish'] as const;
+const CONNECTION_VERBS = ['open', 'refused', 'connect', 'login', 'barred', 'tls', 'close', 'pause', 'sync', 'frame', 'raw', 'shows', 'api', 'request', 'publish'] as const;
 /** Commands on the server or on a finished process: `verb arguments`. */
 const SERVER_VERBS = ['GET', 'POST', 'HEAD', 'reload', 'signal', 'terminated', 'check', 'start', 'run', 'exit', 'write', 'file', 'tally', 'running', 'restart'] as const;
 

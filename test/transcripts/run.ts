@@ -203,6 +203,8 @@ class Execution {
       }
       case 'refused': return this.#mustBeRefused(argument);
       case 'connect': return this.#connect(name, argument);
+      case 'login': return this.#login(name, argument);
+      case 'barred': return this.#barred(name, argument);
       case 'tls': return this.#startTls(this.#peer(name), argument);
       case 'close': return this.#peer(name).socket.close();
       case 'pause': return this.#peer(name).socket.pause();
@@ -247,6 +249,14 @@ class Execution {
 
   /** INFO (if it was not read yet), CONNECT, PING, PONG. */
   async #connect(name: string, options: string): Promise<void> {
+    const peer = await this.#informed(name);
+    const json = JSON.stringify({ verbose: false, pedantic: false, ...(options === '' ? {} : (JSON.parse(this.#expand(options, peer)) as object)) });
+    peer.send(`CONNECT ${Buffer.from(json, 'utf8').toString('latin1')}\r\n`);
+    await this.#sync(peer);
+  }
+
+  /** The connection, opened if it is not, with its first INFO read. */
+  async #informed(name: string): Promise<Peer> {
     const known = this.#peers.get(name);
     const peer = known ?? (await Peer.open((await this.#server()).ports, 'tcp', ''));
     if (known === undefined) this.#peers.set(name, peer);
@@ -254,9 +264,29 @@ class Execution {
       const line = await peer.readLine(PATIENCE_MS);
       if (!line.startsWith('INFO {')) throw new Error(`expected INFO, got "${line}"`);
     }
-    const json = JSON.stringify({ verbose: false, pedantic: false, ...(options === '' ? {} : (JSON.parse(this.#expand(options, peer)) as object)) });
-    peer.send(`CONNECT ${Buffer.from(json, 'utf8').toString('latin1')}\r\n`);
-    await this.#sync(peer);
+    return peer;
+  }
+
+  /** `USER by ACCOUNT {claims}`: a new connection that presents this token and signs with the user's key. */
+  async #login(name: string, argument: string): Promise<void> {
+    await this.#presentToken(name, argument);
+    await this.#sync(this.#peer(name));
+  }
+
+  async #barred(name: string, argument: string): Promise<void> {
+    const peer = await this.#presentToken(name, argument);
+    await this.#expectLine(peer, "-ERR 'Authorization Violation'", PATIENCE_MS);
+    await peer.stream.readEnd(PATIENCE_MS);
+  }
+
+  async #presentToken(name: string, argument: string): Promise<Peer> {
+    this.#peers.get(name)?.socket.destroy();
+    this.#peers.delete(name);
+    const peer = await this.#informed(name);
+    const user = /^(\S+) by /.exec(argument)?.[1] ?? '';
+    const fields = this.#expand(`{"jwt":"\${jwt(user ${argument})}","sig":"\${sign(${user})}"}`, peer);
+    peer.send(`CONNECT ${JSON.stringify({ verbose: false, headers: true, no_responders: true, ...(JSON.parse(fields) as object) })}\r\n`);
+    return peer;
   }
 
   async #startTls(peer: Peer, argument: string): Promise<void> {

@@ -6,6 +6,7 @@ import { type ExchangeParty, type ExportOptions, exportFor, type ImportOptions, 
 import type { Clock, Random } from "../../platform/index.ts";
 import { TransformError } from "../../routing/index.ts";
 import type { Account } from "../account.ts";
+import { LatencyMeter } from "./latency.ts";
 import { Responses } from "./responses.ts";
 import { ServiceImport } from "./services.ts";
 import { StreamImport, StreamImports } from "./streams.ts";
@@ -17,6 +18,9 @@ export interface ExchangeHost {
   readonly clock: Clock;
   readonly random: Random;
   serverName(): string;
+  nuid(): string;
+  /** Publishes in an account, after what is going on now. Byte strings. */
+  publish(account: Account, subject: string, payload: string): void;
 }
 
 interface Live {
@@ -65,8 +69,11 @@ export class Exchange {
   #make(importer: Account, exporter: Account, wanted: ImportOptions, offer: ExportOptions, route: ImportRoute): Live {
     if (wanted.kind === "stream") return this.#makeStream(importer, exporter, route);
     const rule = { responseType: offer.responseType, thresholdMs: offer.responseThresholdMs > 0 ? offer.responseThresholdMs : RESPONSE_THRESHOLD_MS };
-    const doors = { serverName: () => this.host.serverName(), responsesOf: (account: Account) => this.#responsesOf(account) };
-    const service = new ServiceImport({ importer, exporter, route, share: wanted.share, offer, rule }, doors, String(++this.#lastSid));
+    const doors = { nowMs: () => this.host.clock.monotonicMs(), serverName: () => this.host.serverName(), responsesOf: (account: Account) => this.#responsesOf(account) };
+    const { clock, random } = this.host;
+    const latencyDoors = { clock, random, serverName: () => this.host.serverName(), nuid: () => this.host.nuid(), publish: (subject: string, payload: string) => this.host.publish(exporter, subject, payload) };
+    const meter = offer.latency === undefined ? undefined : new LatencyMeter(offer.latency, wanted.share, latencyDoors);
+    const service = new ServiceImport({ importer, exporter, route, share: wanted.share, offer, rule, meter }, doors, String(++this.#lastSid));
     return { importer, exporter, close: () => service.close() };
   }
 
@@ -93,7 +100,7 @@ export class Exchange {
   #responsesOf(account: Account): Responses {
     let responses = this.#responses.get(account);
     if (responses === undefined) {
-      responses = new Responses(account, { clock: this.host.clock, random: this.host.random, responsesOf: (other) => this.#responsesOf(other) });
+      responses = new Responses(account, { clock: this.host.clock, random: this.host.random, serverName: () => this.host.serverName(), responsesOf: (other) => this.#responsesOf(other) });
       this.#responses.set(account, responses);
     }
     return responses;

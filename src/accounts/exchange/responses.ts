@@ -6,8 +6,10 @@
 import type { ResponseType } from "../../config/index.ts";
 import type { Clock, Random, Timer } from "../../platform/index.ts";
 import { Delivery, distribute, type Message, type SeenSubject, type Subscriber, Subscription } from "../../routing/index.ts";
+import { shortHash } from "../../util/shorthash.ts";
 import type { Account } from "../account.ts";
 import { Crossing } from "./crossing.ts";
+import type { Measurement } from "./latency.ts";
 
 /** How a service answers, and for how long it is waited for. */
 export interface ResponseRule {
@@ -20,6 +22,7 @@ interface Pending {
   /** Where the requester wants the answer. */
   readonly reply: string;
   readonly rule: ResponseRule;
+  readonly measurement: Measurement | undefined;
   /** Monotonic time of the request, or of the last answer. */
   since: number;
 }
@@ -41,6 +44,7 @@ function half(number: number): string {
 export interface ResponseDoors {
   readonly clock: Clock;
   readonly random: Random;
+  serverName(): string;
   /** The table of another account, for answers that want an answer themselves. */
   responsesOf(account: Account): Responses;
 }
@@ -69,23 +73,22 @@ export class Responses implements Subscriber {
   }
 
   /** A reply subject in this account, whose answers go to `reply` in `requester`. */
-  expect(requester: Account, reply: string, rule: ResponseRule): string {
-    let subject = this.#prefix + token(this.doors.random);
-    while (this.#pending.has(subject)) subject = this.#prefix + token(this.doors.random);
-    if (this.#pending.size >= PENDING_MAX) for (const [oldest] of this.#pending) return this.#replace(oldest, subject, requester, reply, rule);
-    this.#enter(subject, requester, reply, rule);
-    return subject;
-  }
-
-  #replace(oldest: string, subject: string, requester: Account, reply: string, rule: ResponseRule): string {
-    this.#pending.delete(oldest);
-    this.#enter(subject, requester, reply, rule);
-    return subject;
-  }
-
-  #enter(subject: string, requester: Account, reply: string, rule: ResponseRule): void {
-    this.#pending.set(subject, { requester, reply, rule, since: this.doors.clock.monotonicMs() });
+  expect(requester: Account, reply: string, rule: ResponseRule, measurement?: Measurement): string {
+    // It says which server measures.
+    const ending = measurement === undefined ? "" : `.${shortHash(this.doors.serverName())}.T`;
+    let subject = this.#prefix + token(this.doors.random) + ending;
+    while (this.#pending.has(subject)) subject = this.#prefix + token(this.doors.random) + ending;
+    if (this.#pending.size >= PENDING_MAX) this.#dropOldest();
+    this.#pending.set(subject, { requester, reply, rule, measurement, since: this.doors.clock.monotonicMs() });
     this.#timer ??= this.doors.clock.after(rule.thresholdMs, () => this.#expire());
+    return subject;
+  }
+
+  #dropOldest(): void {
+    for (const [oldest] of this.#pending) {
+      this.#pending.delete(oldest);
+      return;
+    }
   }
 
   forget(subject: string): void {
@@ -97,12 +100,14 @@ export class Responses implements Subscriber {
     const subject = message.sentTo === "" ? seen.subject : message.sentTo;
     const pending = this.#pending.get(subject);
     if (pending === undefined) return Delivery.Denied;
-    const { reply, rule } = pending;
+    const { reply, rule, measurement } = pending;
     const isLast = rule.responseType === "singleton" || message.size === 0;
     if (isLast) this.forget(subject);
     else pending.since = this.doors.clock.monotonicMs();
     const shown = message.sentTo === "" ? { subject: reply, bytes: Buffer.from(reply, "latin1") } : seen;
-    if (this.#forward(pending, message, shown, origin) > 0) return Delivery.Delivered;
+    const taken = this.#forward(pending, message, shown, origin);
+    measurement?.meter.end(measurement, taken > 0 ? 200 : 408, origin);
+    if (taken > 0) return Delivery.Delivered;
     this.forget(subject);
     return Delivery.Denied;
   }
@@ -149,10 +154,12 @@ export class Responses implements Subscriber {
     this.#timer = undefined;
     const now = this.doors.clock.monotonicMs();
     let next = Infinity;
-    for (const [subject, { since, rule }] of this.#pending) {
+    for (const [subject, { since, rule, requester, reply, measurement }] of this.#pending) {
       const left = since + rule.thresholdMs - now;
-      if (left <= 0) this.#pending.delete(subject);
-      else next = Math.min(next, left);
+      if (left <= 0) {
+        this.#pending.delete(subject);
+        measurement?.meter.end(measurement, hasTakers(requester, reply) ? 504 : 408);
+      } else next = Math.min(next, left);
     }
     if (next < Infinity) this.#timer = this.doors.clock.after(next, () => this.#expire());
   }
@@ -161,6 +168,11 @@ export class Responses implements Subscriber {
     this.#timer?.cancel();
     this.#timer = undefined;
   }
+}
+
+function hasTakers(requester: Account, reply: string): boolean {
+  const { plain, queues } = requester.interest.matchReply(reply);
+  return plain.length > 0 || queues.length > 0;
 }
 
 /** How traces name the account itself as a peer. */

@@ -9,15 +9,20 @@ import { Delivery, distribute, type Message, type SeenSubject, type Subscriber, 
 import { fromByteString, toByteString } from "../../util/bytes.ts";
 import type { Account } from "../account.ts";
 import { Crossing } from "./crossing.ts";
+import type { LatencyMeter } from "./latency.ts";
 import { ACCOUNT_KIND, type Responses, type ResponseRule } from "./responses.ts";
 
 const REQUEST_INFO = "Nats-Request-Info";
 /** Local subjects whose exporter's subject is remembered. */
 const TARGETS_MAX = 4096;
+/** How old the round trip may be that a service is told. */
+const BRIEF_MS = 1000;
 
 export interface ServiceDoors {
   /** Name of this server, as client details tell it. */
   serverName(): string;
+  /** Monotonic milliseconds. */
+  nowMs(): number;
   responsesOf(account: Account): Responses;
 }
 
@@ -30,6 +35,8 @@ export interface ServiceParts {
   /** The export that is used: no request passes it twice. */
   readonly offer: object;
   readonly rule: ResponseRule;
+  /** Measures some of the requests; undefined: none. */
+  readonly meter: LatencyMeter | undefined;
 }
 
 export class ServiceImport implements Subscriber {
@@ -38,6 +45,7 @@ export class ServiceImport implements Subscriber {
   readonly #crossing = new Crossing();
   readonly #targets = new Map<string, string>();
   readonly #passed: readonly object[];
+  readonly #brief = new WeakMap<Subscriber, { readonly text: string; readonly madeMs: number }>();
 
   constructor(
     readonly parts: ServiceParts,
@@ -64,20 +72,27 @@ export class ServiceImport implements Subscriber {
 
   deliver(subscription: Subscription, message: Message, { subject }: SeenSubject, origin: Subscriber | undefined): Delivery {
     if (subscription.closed) return Delivery.SubscriptionClosed;
-    const { importer, exporter, offer, rule } = this.parts;
+    const { importer, exporter, offer, rule, meter } = this.parts;
     if (message.passed.includes(offer)) return Delivery.Denied;
     const target = this.#target(subject);
     if (target === undefined) return Delivery.Denied;
     const entry = exporter.interest.findSubject(target);
-    if (entry.result.plain.length === 0 && entry.result.queues.length === 0) return Delivery.Denied;
+    const measurement = meter?.begin(message, origin);
+    if (entry.result.plain.length === 0 && entry.result.queues.length === 0) {
+      measurement?.meter.end(measurement, 503);
+      return Delivery.Denied;
+    }
     const asked = message.replyStart === message.replyEnd ? "" : message.reply();
     const isMapped = asked !== "" && !asked.startsWith("$JS.ACK.");
+    if (asked === "") measurement?.meter.end(measurement, 400);
     const responses = isMapped ? this.doors.responsesOf(exporter) : undefined;
-    const reply = responses?.expect(importer, asked, rule) ?? asked;
+    const reply = responses?.expect(importer, asked, rule, measurement) ?? asked;
     const info = this.#requestInfo(message, origin);
     const passed = message.passed.length === 0 ? this.#passed : [...message.passed, offer];
     const taken = this.#crossing.carry(message, target, reply, info === undefined ? undefined : { key: REQUEST_INFO, value: info }, passed, (request) => distribute(entry.result, request, entry, origin));
+    if (measurement !== undefined) meter?.handedOver(measurement);
     if (taken === 0) {
+      if (asked !== "") measurement?.meter.end(measurement, 503);
       responses?.forget(reply);
       return Delivery.Denied;
     }
@@ -122,10 +137,24 @@ export class ServiceImport implements Subscriber {
       const { acc, ...rest } = earlier;
       return toByteString(encodeJson({ acc, svc: importer.name, ...rest }));
     }
-    const details = origin?.details?.(this.doors.serverName());
+    if (origin === undefined) return undefined;
+    if (!share && !exporter.isSystem) return this.#briefInfo(origin);
+    const details = origin.details?.(this.doors.serverName());
     if (details === undefined) return undefined;
     const { acc, rtt, server } = details;
-    return toByteString(encodeJson(share ? details : exporter.isSystem ? { acc, rtt, server } : { acc, rtt }));
+    return toByteString(encodeJson(share ? details : { acc, rtt, server }));
+  }
+
+  /** The account, which is always the importer, and the round trip: made once in a while, since telling a client in full costs more than all the rest. */
+  #briefInfo(origin: Subscriber): string | undefined {
+    const nowMs = this.doors.nowMs();
+    const known = this.#brief.get(origin);
+    if (known !== undefined && nowMs - known.madeMs < BRIEF_MS) return known.text;
+    const details = origin.details?.(this.doors.serverName());
+    if (details === undefined) return undefined;
+    const text = toByteString(encodeJson({ acc: details.acc, rtt: details.rtt }));
+    this.#brief.set(origin, { text, madeMs: nowMs });
+    return text;
   }
 }
 

@@ -28,7 +28,7 @@ export const exportBlock = {
   account_token_position: option(integer, "Token of the subject that names the importing account."),
   response_type: option(text, "`singleton`, `stream` or `chunked`.", { aliases: ["response"], default: "singleton" }),
   response_threshold: option(responseThreshold, "Time for responses.", { aliases: ["threshold", "response_max_time", "response_time"], default: '"2m"' }),
-  latency: option(text, "Subject for latency measurements, or `{subject, sampling}`.", { notBuilt: () => true }),
+  latency: option(text, "Subject for latency measurements, or `{subject, sampling}`."),
   allow_trace: option(flag, "Service: let message traces pass.", { notBuilt: (any) => any }),
 } satisfies Record<string, AnyOption>;
 
@@ -160,7 +160,6 @@ function readExportKey(name: string | undefined, key: string, node: Node, found:
       found.latencyAt = position;
       found.latency = readLatency(node, reading);
       if (isStream) reading.error(position, "Detected latency directive on non-service");
-      else if (found.latency !== undefined) reading.notBuilt(position, key);
       return;
     case "allow_trace":
       found.allowTraceAt = position;

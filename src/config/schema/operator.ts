@@ -1,8 +1,10 @@
-/** Operator mode: trusted keys, operators, resolvers; and trusted proxies. All but the proxies are known and checked, and not in this version. */
+/** Operator mode: trusted keys, operators, resolvers; and trusted proxies. */
 import { type AccountClaims, decodeAccount, decodeOperator, JwtError, type OperatorClaims, tokenOfFile } from "../../jwt/index.ts";
 import { DiskError } from "../../platform/index.ts";
 import { goQuote } from "../../util/quote.ts";
+import { msOfNs, parseDuration } from "../../util/duration.ts";
 import { isPublicKey } from "../../util/nkeys.ts";
+import type { ResolverOptions } from "../options.ts";
 import { type Node, typeName } from "../values.ts";
 import { type AnyOption, type Form, option } from "./form.ts";
 import { block, blockList, durationString, flag, integer, mapped, strings, text } from "./forms.ts";
@@ -38,24 +40,64 @@ export const resolverBlock = {
   timeout: option(durationString(), "Time to fetch an account.", { default: "1.9s" }),
 } satisfies Record<string, AnyOption>;
 
+/** Defaults of the reference. */
+const SYNC_MS = 60_000;
+const FETCH_MS = 1900;
+const CACHE_LIMIT = 1000;
+
 const RESOLVER_PROBLEM = 'error parsing account resolver, should be MEM or  URL("url") or a map containing dir and type state=[FULL|CACHE])';
 
-export const resolver: Form<true> = {
+export const resolver: Form<ResolverOptions> = {
   label: "`MEMORY`, `URL(...)`, or block",
   read({ node }, reading) {
     const { value } = node;
     let problem: string | undefined;
-    if (value.kind === "string") problem = isResolverText(value.text) ? undefined : RESOLVER_PROBLEM;
-    else if (value.kind === "map") problem = resolverProblem(value.entries);
-    else problem = `error parsing operator resolver, wrong type ${typeName(value)}`;
-    if (problem === undefined) return true;
+    if (value.kind === "string") {
+      const named = resolverNamed(value.text);
+      if (named !== undefined) return named;
+      problem = RESOLVER_PROBLEM;
+    } else if (value.kind === "map") {
+      problem = resolverProblem(value.entries);
+      if (problem === undefined) return resolverOptions(value.entries);
+    } else {
+      problem = `error parsing operator resolver, wrong type ${typeName(value)}`;
+    }
     reading.error(node.position, problem);
     return undefined;
   },
 };
 
-function isResolverText(written: string): boolean {
-  return /MEM/i.test(written) || /^URL\(.*\)$/i.test(written.trim());
+function resolverNamed(written: string): ResolverOptions | undefined {
+  const url = /^URL\((.*)\)$/i.exec(written.trim());
+  if (url !== null) return { kind: "url", url: url[1].trim().replace(/^(["'])(.*)\1$/, "$2") };
+  return /MEM/i.test(written) ? { kind: "memory" } : undefined;
+}
+
+/** Of a map without a problem. */
+function resolverOptions(entries: ReadonlyMap<string, Node>): ResolverOptions {
+  const textOf = (key: string): string => {
+    const value = entries.get(key)?.value;
+    return value?.kind === "string" ? value.text : "";
+  };
+  const isOn = (key: string): boolean => {
+    const value = entries.get(key)?.value;
+    return value?.kind === "boolean" && value.boolean;
+  };
+  const msOf = (key: string, absent: number): number => {
+    const parsed = parseDuration(textOf(key));
+    return parsed.ok ? msOfNs(parsed.ns) : absent;
+  };
+  const limit = entries.get("limit")?.value;
+  const bound = (absent: number): number => (limit?.kind === "integer" ? Number(limit.integer) : absent);
+  const folder = textOf("dir");
+  switch (textOf("type").toLowerCase()) {
+    case "full":
+      return { kind: "full", folder, allowDelete: isOn("allow_delete"), hardDelete: isOn("hard_delete"), intervalMs: msOf("interval", SYNC_MS), limit: bound(0), timeoutMs: msOf("timeout", FETCH_MS) };
+    case "cache":
+      return { kind: "cache", folder, ttlMs: msOf("ttl", 0), limit: bound(CACHE_LIMIT), timeoutMs: msOf("timeout", FETCH_MS) };
+    default:
+      return { kind: "memory" };
+  }
 }
 
 function resolverProblem(entries: ReadonlyMap<string, Node>): string | undefined {
@@ -75,7 +117,13 @@ function resolverProblem(entries: ReadonlyMap<string, Node>): string | undefined
   if (type === "CACHE" && isOn("allow_delete")) return "CACHE does not accept allow_delete";
   if (type === "CACHE" && isOn("hard_delete")) return "CACHE does not accept hard_delete";
   if (type === "FULL" && entries.has("ttl")) return "FULL does not accept ttl";
-  return isOn("hard_delete") && !isOn("allow_delete") ? "hard_delete has no effect without delete" : undefined;
+  if (isOn("hard_delete") && !isOn("allow_delete")) return "hard_delete has no effect without delete";
+  for (const key of ["interval", "ttl", "timeout"]) {
+    const parsed = parseDuration(textOf(key) || "1m");
+    if (!parsed.ok) return parsed.error;
+    if (key === "timeout" && parsed.ns <= 0n) return `Fetch timeout ${textOf(key)} is too smal`;
+  }
+  return undefined;
 }
 
 /** Account, as it is written, to its token. */

@@ -2,7 +2,7 @@
 import { msOfNs, parseDuration } from "../../util/duration.ts";
 import { goQuote } from "../../util/quote.ts";
 import { isPublicKey } from "../../util/nkeys.ts";
-import type { ConnectionType, PermissionOptions, UserOptions } from "../options.ts";
+import type { AuthCalloutOptions, ConnectionType, PermissionOptions, UserOptions } from "../options.ts";
 import { plainText, type Position, typeName } from "../values.ts";
 import { type AnyOption, type Form, option, readBlock, type Reading, type UnknownKeys, wrongType } from "./form.ts";
 import { block, flag, text } from "./forms.ts";
@@ -163,7 +163,7 @@ export const calloutBlock = {
 
 const calloutUnknown: UnknownKeys = { text: (key) => `Unknown field ${goQuote(key)} parsing authorization callout`, exceptUsed: true };
 
-const authCallout: Form<true> = {
+const authCallout: Form<AuthCalloutOptions> = {
   label: "block",
   read({ node }, reading) {
     if (node.value.kind !== "map") {
@@ -174,7 +174,8 @@ const authCallout: Form<true> = {
     const where = [...node.value.entries.values()].at(-1)?.position ?? node.position;
     if (!entries.has("issuer")) reading.error(where, "Authorization callouts require an issuer to be specified");
     else if ((values.auth_users ?? []).length === 0) reading.error(where, "Authorization callouts require authorized users to be specified");
-    return true;
+    const { issuer = "", auth_users: authUsers = [], account = "$G", xkey = "", allowed_accounts: allowedAccounts = [] } = values;
+    return { issuer, authUsers, account, xkey, allowedAccounts };
   },
 };
 
@@ -188,7 +189,7 @@ export const authorizationBlock = {
     aliases: ["default_permission", "permissions"],
     reload: "applied",
   }),
-  auth_callout: option(authCallout, "Ask a service who may connect.", { aliases: ["auth_hook"], reload: { refusedAs: "AuthCallout" }, notBuilt: () => true }),
+  auth_callout: option(authCallout, "Ask a service who may connect.", { aliases: ["auth_hook"], reload: { refusedAs: "AuthCallout" } }),
   proxy_required: option(flag, "Clients must come through a trusted proxy.", { default: "false", reload: { refusedAs: "ProxyRequired" } }),
 } satisfies Record<string, AnyOption>;
 
@@ -201,7 +202,7 @@ export interface Authorization {
   readonly users: readonly ReadUser[];
   readonly defaultPermissions?: PermissionOptions;
   readonly proxyRequired: boolean;
-  readonly hasCallout: boolean;
+  readonly callout?: AuthCalloutOptions;
   readonly hasUsers: boolean;
   readonly position: Position;
 }
@@ -221,7 +222,7 @@ export const authorization: Form<Authorization> = block(authorizationBlock, "wro
     users: values.users ?? [],
     defaultPermissions: values.default_permissions,
     proxyRequired: values.proxy_required ?? false,
-    hasCallout: entries.has("auth_callout"),
+    callout: values.auth_callout,
     hasUsers,
     position: node.position,
   };

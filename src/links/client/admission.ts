@@ -10,6 +10,9 @@ import type { ClientLink } from "./client.ts";
 /** A connection whose subscriptions are too many from the start is closed so long after it was told. */
 const OVER_SUBSCRIBED_CLOSE_MS = 20;
 
+/** Longest single timer; a later end is reached in steps. */
+const EXPIRY_STEP_MS = 86_400_000;
+
 export type Refusal = Extract<AuthResult, { ok: false }>;
 
 /** The refusal that says nothing more. */
@@ -17,6 +20,7 @@ export const REFUSED: Refusal = { ok: false, reason: "Authentication Failure", w
 
 export class Admission {
   #timer: Timer | undefined = undefined;
+  #expiry: Timer | undefined = undefined;
 
   constructor(private readonly link: ClientLink) {}
 
@@ -33,6 +37,13 @@ export class Admission {
   stopTimer(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
+  }
+
+  /** The connection is over. */
+  stop(): void {
+    this.stopTimer();
+    this.#expiry?.cancel();
+    this.#expiry = undefined;
   }
 
   /** Runs `accepted` when what the client presented is good; else closes. Parsing waits for a slow comparison. */
@@ -77,14 +88,15 @@ export class Admission {
 
   refuse(refusal: Refusal): void {
     const { link } = this;
-    if (refusal.detail !== "") link.logged.debug(refusal.detail);
+    if (refusal.detail !== "") link.logged[refusal.level ?? "debug"](refusal.detail);
     link.logged.error(`authentication error${refusal.who}`);
+    link.host.onLinkRefused(link, refusal.reason);
     link.closeWithError("Authorization Violation", refusal.reason);
   }
 
   #request(): AuthRequest {
-    const { connectionType, connect, nonce, tls } = this.link;
-    return { connectionType, connect, nonce, tls };
+    const { connectionType, connect, nonce, tls, remoteAddress, id, host } = this.link;
+    return { connectionType, connect, nonce, tls, remoteAddress, clientId: id, host: host.listenHost };
   }
 
   #conclude(result: AuthResult, accepted: () => void): void {
@@ -115,10 +127,29 @@ export class Admission {
       }
     }
     link.bind(identity, identity.permissions === undefined ? null : new Permissions(identity.permissions, () => host.clock.monotonicMs()));
-    if (link.subscriptions.limit === 0) {
-      link.sendError("maximum subscriptions exceeded");
-      host.clock.after(OVER_SUBSCRIBED_CLOSE_MS, () => link.close("Maximum Subscriptions Exceeded"));
-    }
+    this.#startExpiry(identity.expiresAtS ?? 0);
+    this.enforceSubscriptionLimit();
     return true;
+  }
+
+  /** A connection that has as many subscriptions as it may, or more, when a limit begins to hold cannot stay. */
+  enforceSubscriptionLimit(): void {
+    const { link } = this;
+    const { limit, size } = link.subscriptions;
+    if (limit < 0 || size < limit || (size === 0 && limit > 0)) return;
+    link.sendError("maximum subscriptions exceeded");
+    link.host.clock.after(OVER_SUBSCRIBED_CLOSE_MS, () => link.close("Maximum Subscriptions Exceeded"));
+  }
+
+  #startExpiry(atS: number): void {
+    this.#expiry?.cancel();
+    this.#expiry = undefined;
+    if (atS === 0) return;
+    const { link } = this;
+    const leftMs = atS * 1000 - Number(link.host.clock.nowNs() / 1_000_000n);
+    this.#expiry = link.host.clock.after(Math.min(Math.max(0, leftMs), EXPIRY_STEP_MS), () => {
+      if (leftMs > EXPIRY_STEP_MS) return this.#startExpiry(atS);
+      link.closeWithError("User Authentication Expired", "Authentication Expired");
+    });
   }
 }

@@ -242,7 +242,7 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
     this.closedAtNs = this.host.clock.nowNs();
     this.pendingAtClose = this.outbound.pending;
     this.#parser.stopped = true;
-    this.admission.stopTimer();
+    this.admission.stop();
     this.heartbeat.stop();
     this.backpressure.stop();
     this.subscriptions.leave();
@@ -344,7 +344,7 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
       return FirstOperation.Refuse;
     }
     this.#connectArrived();
-    this.admission.authenticate(() => undefined);
+    this.admission.authenticate(() => this.host.onLinkAdmitted(this));
     if (this.isClosed) return FirstOperation.Refuse;
     return this.#parser.suspended ? FirstOperation.Wait : FirstOperation.Go;
   }
@@ -389,6 +389,7 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
     this.#verbose = options.verbose;
     this.#echo = options.echo;
     this.heartbeat.connected();
+    this.host.onLinkAdmitted(this);
     this.acknowledge();
   }
 
@@ -439,10 +440,8 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
   }
 
   #effectiveMaxPayload(): number {
-    const server = this.host.settings.maxPayload;
-    const account = this.account.limits.maxPayload;
-    if (account < 0) return server;
-    return server < 0 ? account : Math.min(server, account);
+    const bounds = [this.host.settings.maxPayload, this.account.limits.maxPayload, this.identity?.limits?.maxPayload ?? -1].filter((bound) => bound >= 0);
+    return bounds.length === 0 ? -1 : Math.min(...bounds);
   }
 
   onUnsubscribe(sid: string, max: number): void {
@@ -576,9 +575,11 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
     if (this.#verbose) this.send("+OK\r\n");
   }
 
-  /** Tells a client that understands it what changed. */
-  sendAsyncInfo(): void {
-    if (this.connect.protocol >= 1 && this.firstPongSent && !this.isClosed) this.#sendInfo({});
+  /** Tells a client that understands it what changed; false when it does not, or not yet. */
+  sendAsyncInfo(own: Pick<Partial<ServerInfo>, "ldm"> = {}): boolean {
+    if (this.connect.protocol < 1 || !this.firstPongSent || this.isClosed) return false;
+    this.#sendInfo(own);
+    return true;
   }
 
   #sendInfo(own: Partial<ServerInfo>): void {

@@ -9,7 +9,8 @@ export function connectionLabel(link: ClientLink): string {
   const { version, lang, name } = link.connect;
   const told = [version === "" ? "" : `v${version}`, lang, name].filter((part) => part !== "");
   if (told.length > 0) label += ` - "${told.join(":")}"`;
-  if (link.identity !== undefined && link.identity.label !== "") label += ` - "${link.identity.account}/${link.identity.label}"`;
+  const tag = link.identity?.accountTag === undefined || link.identity.accountTag === "" ? "" : `/${link.identity.accountTag}`;
+  if (link.identity !== undefined && link.identity.label !== "") label += ` - "${link.identity.account}${tag}/${link.identity.label}"`;
   return label;
 }
 

@@ -95,12 +95,14 @@ export class ClientSubscriptions {
     }
   }
 
-  /** Smallest of the server's and the account's limit; negative means none. */
+  /** Smallest of the server's, the account's and the user's limit; negative means none. */
   get limit(): number {
-    const server = this.link.host.settings.maxSubscriptions;
-    const account = this.link.account.limits.maxSubscriptions;
-    if (server <= 0) return account;
-    return account < 0 ? server : Math.min(server, account);
+    const { host, account, identity } = this.link;
+    const server = host.settings.maxSubscriptions;
+    const user = identity?.limits?.maxSubscriptions ?? -1;
+    const own = account.limits.maxSubscriptions < 0 ? user : user < 0 ? account.limits.maxSubscriptions : Math.min(user, account.limits.maxSubscriptions);
+    if (server <= 0) return own;
+    return own < 0 ? server : Math.min(server, own);
   }
 
   /** The checks of 5.4, in their order. */

@@ -1,0 +1,2 @@
+/** Logins decided by a service that runs as a client. */
+export { CalloutAuthenticator, type CalloutHost } from "./authenticator.ts";

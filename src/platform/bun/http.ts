@@ -1,0 +1,33 @@
+/** Web requests by `fetch`. */
+import { HTTP_BODY_MAX, type HttpAnswer, type HttpClient, HttpError } from "../http.ts";
+
+export const bunHttp: HttpClient = {
+  async get(url, { timeoutMs, tls }): Promise<HttpAnswer> {
+    const secure = tls === undefined ? {} : { tls: { ...(tls.ca === "" ? {} : { ca: tls.ca }), ...(tls.certificate === "" ? {} : { cert: tls.certificate, key: tls.key }), rejectUnauthorized: !tls.insecure } };
+    try {
+      const response = await fetch(url, { signal: AbortSignal.timeout(timeoutMs), ...secure });
+      const body = await bounded(response);
+      return { status: response.status, statusText: response.statusText, body };
+    } catch (error) {
+      if (error instanceof HttpError) throw error;
+      throw new HttpError(error instanceof Error ? reasonOf(error) : String(error));
+    }
+  },
+};
+
+async function bounded(response: Response): Promise<string> {
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  for await (const part of response.body ?? []) {
+    parts.push(part);
+    size += part.length;
+    if (size > HTTP_BODY_MAX) throw new HttpError(`more than ${HTTP_BODY_MAX} bytes`);
+  }
+  return Buffer.concat(parts).toString("utf8");
+}
+
+function reasonOf(error: Error): string {
+  if (error.name === "TimeoutError") return "context deadline exceeded (Client.Timeout exceeded while awaiting headers)";
+  const code = "code" in error ? error.code : "";
+  return code === "ECONNREFUSED" || code === "ConnectionRefused" ? "connect: connection refused" : error.message;
+}
