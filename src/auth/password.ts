@@ -12,11 +12,11 @@ export function isBcrypt(configured: string): boolean {
 export function secretMatches(configured: string, presented: string, hasher: PasswordHash): boolean | Promise<boolean> {
   if (isBcrypt(configured)) return hasher.verifyBcrypt(Buffer.from(presented, "utf8"), configured);
   // Digests have one length, so that not even the length of the secret shows in the time taken.
-  return sameBytes(sha256(configured), sha256(presented));
+  return equalInConstantTime(sha256(configured), sha256(presented));
 }
 
-/** Takes the same time wherever two arrays of one length differ. */
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+/** Takes the same time wherever two arrays of one length differ: every byte of both is read. */
+export function equalInConstantTime(a: Uint8Array, b: Uint8Array): boolean {
   let difference = 0;
   for (let i = 0; i < a.length; i++) difference |= a[i] ^ b[i];
   return difference === 0;

@@ -26,7 +26,7 @@ export function decodePublicKey(text: string): { readonly kind: NkeyKind; readon
   if (raw === undefined || raw.length < 4) return undefined;
   const body = raw.subarray(0, raw.length - 2);
   if (crc16(body) !== raw.readUInt16LE(raw.length - 2)) return undefined;
-  const kind = (Object.keys(PREFIX) as NkeyKind[]).find((name) => PREFIX[name] === (raw[0] & 0xf8));
+  const kind = (Object.keys(PREFIX) as NkeyKind[]).find((name) => PREFIX[name] === raw[0]);
   return kind === undefined ? undefined : { kind, key: raw.subarray(1, raw.length - 2) };
 }
 

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { createPrivateKey, createPublicKey, sign } from "node:crypto";
 import fc from "fast-check";
-import { crc16, decodePublicKey, encodePublicKey, isPublicKey, verifySignature } from "../../src/util/nkeys.ts";
+import { base32, crc16, decodePublicKey, encodePublicKey, isPublicKey, verifySignature } from "../../src/util/nkeys.ts";
 
 const SEED = Buffer.from(Array.from({ length: 32 }, (_, i) => i));
 const privateKey = createPrivateKey({ key: Buffer.concat([Buffer.from("302e020100300506032b657004220420", "hex"), SEED]), format: "der", type: "pkcs8" });
@@ -33,6 +33,14 @@ describe("nkeys", () => {
     expect(verifySignature(user, Buffer.from("other"), signature)).toBe(false);
     expect(verifySignature(user, Buffer.from("nonce"), signature.subarray(1))).toBe(false);
     expect(verifySignature("not a key", Buffer.from("nonce"), signature)).toBe(false);
+  });
+
+  test("a key has one text: another prefix byte of the same kind is no key", () => {
+    for (let low = 1; low < 8; low++) {
+      const raw = Buffer.concat([Buffer.from([(20 << 3) | low]), publicKey, Buffer.alloc(2)]);
+      raw.writeUInt16LE(crc16(raw.subarray(0, -2)), raw.length - 2);
+      expect(isPublicKey(base32(raw))).toBe(false);
+    }
   });
 
   test("a changed letter is noticed, and any text is judged without an exception", () => {

@@ -14,10 +14,19 @@ export interface MacroScope {
   readonly values: Readonly<Record<string, string | undefined>>;
   /** The nonce of the INFO that the connection got. */
   readonly nonce?: string;
+  /** That of another connection. */
+  nonceOf(peer: string): string | undefined;
 }
 
 function userKey(name: string): Nkey {
   return /^S[A-Z2-7]{57}$/.test(name) ? nkeyFromSeed(name) : nkeyNamed('user', name);
+}
+
+/** `NAME` signs the nonce of the connection itself, `NAME of PEER` that of another one. */
+function signature(argument: string, scope: MacroScope): Buffer {
+  const [name, other] = argument.split(' of ');
+  const nonce = other === undefined ? scope.nonce : scope.nonceOf(other);
+  return userKey(name).sign(nonce ?? '');
 }
 
 function call(name: string, argument: string, scope: MacroScope): string | undefined {
@@ -28,8 +37,8 @@ function call(name: string, argument: string, scope: MacroScope): string | undef
     case 'jwt': return token(argument);
     case 'forged': return forged(token(argument));
     case 'account': return nkeyNamed('account', argument).publicKey;
-    case 'sign': return userKey(argument).sign(scope.nonce ?? '').toString('base64url');
-    case 'sign64': return userKey(argument).sign(scope.nonce ?? '').toString('base64');
+    case 'sign': return signature(argument, scope).toString('base64url');
+    case 'sign64': return signature(argument, scope).toString('base64');
     case 'pin': return publicKeyPin(certificateFolder(), argument);
     default: return undefined;
   }

@@ -474,6 +474,7 @@ class Execution {
         local_port: peer === undefined ? undefined : String(peer.socket.localPort),
       },
       ...(peer?.nonce === undefined ? {} : { nonce: peer.nonce }),
+      nonceOf: (name) => this.#peers.get(name)?.nonce,
     };
     return expandMacros(text, scope);
   }

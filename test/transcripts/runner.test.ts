@@ -62,7 +62,7 @@ test('escapes give bytes, other backslashes stay', () => {
 });
 
 test('repeat may be nested, an unknown macro is an error', () => {
-  const scope = { captures: none, values: { port: '4222' } };
+  const scope = { nonceOf: () => undefined, captures: none, values: { port: '4222' } };
   expect(expandMacros('${repeat(a${repeat(b,2)}${port},2)}', scope)).toBe('abb4222abb4222');
   expect(() => expandMacros('${nothing}', scope)).toThrow('unknown macro');
 });
