@@ -44,8 +44,24 @@ export class Accounts {
     this.#ensure(GLOBAL_ACCOUNT, options, nowNs).mapper = this.#mapper(options.mappings, clusterName);
     if (options.systemAccount !== "") this.#ensure(options.systemAccount, options, nowNs);
     const all = [...options.accounts, ...tenants];
-    for (const configured of all) {
-      wanted.add(configured.name);
+    for (const { name } of all) wanted.add(name);
+    const gone = [...this.byName.keys()].filter((name) => !wanted.has(name));
+    for (const name of gone) {
+      const account = this.byName.get(name);
+      this.byName.delete(name);
+      if (account !== undefined) account.limits = NO_LIMITS;
+    }
+    this.#take(all, gone, options, clusterName);
+  }
+
+  /** Makes or changes these accounts, and leaves all others alone. */
+  updateSome(changed: readonly AccountOptions[], options: Options, clusterName: string): void {
+    this.#take(changed, [], options, clusterName);
+  }
+
+  #take(changed: readonly AccountOptions[], gone: readonly string[], options: Options, clusterName: string): void {
+    const nowNs = this.clock.nowNs();
+    for (const configured of changed) {
       const account = this.#ensure(configured.name, options, nowNs);
       account.mapper = this.#mapper(configured.mappings, clusterName);
       account.limits = configured.limits;
@@ -54,12 +70,7 @@ export class Accounts {
       account.traceSampling = configured.traceSampling;
       account.updatedAtNs = nowNs;
     }
-    for (const [name, account] of this.byName) {
-      if (wanted.has(name)) continue;
-      this.byName.delete(name);
-      account.limits = NO_LIMITS;
-    }
-    this.#exchange.update(all, (name) => this.byName.get(name));
+    this.#exchange.update(changed, gone, (name) => this.byName.get(name));
   }
 
   #ensure(name: string, options: Options, nowNs: bigint): Account {

@@ -233,6 +233,15 @@ export class Server implements LinkHost, MonitorSource {
     this.#system?.greetAll();
   }
 
+  /** These accounts, which came as tokens, are new or others now. */
+  updateTenants(changed: readonly AccountOptions[]): void {
+    this.accounts.updateSome(changed, this.options, "");
+    for (const { name } of changed) {
+      const account = this.account(name);
+      if (account !== undefined) this.#system?.greet(account);
+    }
+  }
+
   #startSystem(): void {
     const account = this.account(this.options.systemAccount);
     if (account === undefined) return;
@@ -319,8 +328,10 @@ export class Server implements LinkHost, MonitorSource {
 
   /** Accounts came, went or changed: JetStream takes it up, one change after the other. */
   refreshJetStream(): Promise<void> {
-    this.#refreshing = this.#refreshing.then(() => this.jetstream?.update(this.jetstream.settings, jetstreamAccess(this.options, this.tenants)));
-    return this.#refreshing;
+    const refreshed = this.#refreshing.then(() => this.jetstream?.update(this.jetstream.settings, jetstreamAccess(this.options, this.tenants)));
+    // One that fails is told to whoever asked for it, and the next goes on all the same.
+    this.#refreshing = refreshed.catch(() => undefined);
+    return refreshed;
   }
 
   /** An account's limit may be lower now: its latest connections go, as they would not have come in. */

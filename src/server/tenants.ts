@@ -21,6 +21,10 @@ export class Tenants {
   #desk: ClaimsDesk | undefined = undefined;
   /** As the rest of the server knows them. */
   readonly #options = new Map<string, AccountOptions>();
+  /** Who imports, or imported once, from an account. */
+  readonly #importers = new Map<string, Set<string>>();
+  /** Seconds since the Unix epoch at which the first activation token of an account ends. */
+  readonly #activationEnds = new Map<string, number>();
   #activations: Timer | undefined = undefined;
 
   constructor(private readonly server: Server) {
@@ -150,7 +154,7 @@ export class Tenants {
   }
 
   #entered(now: AccountClaims, before: AccountClaims | undefined): void | Promise<void> {
-    this.#refresh();
+    this.#refreshOne(now);
     if (before !== undefined) this.#recheck(now);
     const storesNow = allowsJetStream(now.limits);
     if (!storesNow && (before === undefined || !allowsJetStream(before.limits))) {
@@ -182,20 +186,52 @@ export class Tenants {
     return [...this.server.connections.live.values()].filter((link) => link.identity?.account === account);
   }
 
-  /** Makes the server's accounts what the book says, at once and when the next activation token ends. */
+  /** Makes the server's accounts what the book says. */
   #refresh(): void {
-    const { nowS } = this.book;
-    const exporter = (account: string): AccountClaims | undefined => this.book.claims(account);
     this.#options.clear();
-    let next = 0;
-    for (const claims of this.book.all()) {
-      this.#options.set(claims.sub, withDomain(accountOptions(claims, exporter, nowS), this.server.options));
-      const end = firstActivationEnd(claims, nowS);
-      if (end > 0 && (next === 0 || end < next)) next = end;
-    }
+    this.#importers.clear();
+    this.#activationEnds.clear();
+    for (const claims of this.book.all()) this.#translate(claims);
     this.server.updateAccounts();
+    this.#watchActivations();
+  }
+
+  /** The same for one account that is new or changed, and for those that import from it: their activation tokens are good by what it says. */
+  #refreshOne(now: AccountClaims): void {
+    const names = new Set([now.sub, ...(this.#importers.get(now.sub) ?? [])]);
+    const changed = [...names].flatMap((name) => {
+      const claims = this.book.claims(name);
+      return claims === undefined ? [] : [this.#translate(claims)];
+    });
+    this.server.updateTenants(changed);
+    this.#watchActivations();
+  }
+
+  #translate(claims: AccountClaims): AccountOptions {
+    const { nowS } = this.book;
+    const options = withDomain(accountOptions(claims, (account) => this.book.claims(account), nowS), this.server.options);
+    this.#options.set(claims.sub, options);
+    for (const { claims: wanted } of claims.imports) {
+      if (wanted === undefined) continue;
+      const importers = this.#importers.get(wanted.account);
+      if (importers === undefined) this.#importers.set(wanted.account, new Set([claims.sub]));
+      else importers.add(claims.sub);
+    }
+    const end = firstActivationEnd(claims, nowS);
+    if (end > 0) this.#activationEnds.set(claims.sub, end);
+    else this.#activationEnds.delete(claims.sub);
+    return options;
+  }
+
+  /** Comes again when the next activation token ends. */
+  #watchActivations(): void {
     this.#activations?.cancel();
-    this.#activations = next === 0 ? undefined : this.server.clock.after(Math.min(STEP_MS, Math.max(0, next * 1000 - Number(this.server.clock.nowNs() / 1_000_000n))), () => this.#refresh());
+    this.#activations = undefined;
+    if (this.#activationEnds.size === 0) return;
+    let next = Infinity;
+    for (const end of this.#activationEnds.values()) next = Math.min(next, end);
+    const { clock } = this.server;
+    this.#activations = clock.after(Math.min(STEP_MS, Math.max(0, next * 1000 - Number(clock.nowNs() / 1_000_000n))), () => this.#refresh());
   }
 
   #tellIssues(): void {

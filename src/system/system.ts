@@ -88,12 +88,16 @@ export class System {
   /** Accounts come and go: each has its window. */
   greetAll(): void {
     const present = new Set(this.host.accounts.byName.values());
-    for (const account of present) if (account !== this.account) this.#windowIn(account);
+    for (const account of present) this.greet(account);
     for (const [account, window] of this.#windows) {
       if (present.has(account)) continue;
       window.close();
       this.#windows.delete(account);
     }
+  }
+
+  greet(account: Account): void {
+    this.#windowIn(account);
   }
 
   #windowIn(account: Account): InternalLink {

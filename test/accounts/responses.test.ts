@@ -19,7 +19,7 @@ function world(offer: ExportOptions = OFFER) {
     return found;
   };
   const update = (imports: readonly ImportOptions[]): void =>
-    exchange.update([{ name: "A", exports: [offer], imports: [] }, { name: "B", exports: [], imports }], (name) => accounts.get(name));
+    exchange.update([{ name: "A", exports: [offer], imports: [] }, { name: "B", exports: [], imports }], [], (name) => accounts.get(name));
   update([WANTED]);
   const service = new InternalLink(account("A"), 5, "service");
   const requester = new InternalLink(account("B"), 5, "requester");

@@ -1,6 +1,7 @@
 /**
  * What accounts give to each other, kept in step with their options. An update makes the imports that are new, ends those that are gone, and leaves the others
- * alone, with the answers they wait for. The rules are those of `config/exchange.ts`; an import they do not allow is not made.
+ * alone, with the answers they wait for. The rules are those of `config/exchange.ts`; an import they do not allow is not made. An update costs what the accounts
+ * that changed and their importers cost, however many others there are: operators have thousands of accounts, which arrive one by one.
  */
 import { type ExchangeParty, type ExportOptions, exportFor, type ImportOptions, type ImportRoute, routeOf } from "../../config/index.ts";
 import type { Clock, Random } from "../../platform/index.ts";
@@ -30,40 +31,71 @@ interface Live {
 }
 
 export class Exchange {
-  /** By everything that makes an import what it is. */
-  readonly #live = new Map<string, Live>();
+  readonly #parties = new Map<string, ExchangeParty>();
+  /** Who imports something, by the name of the account it comes from. */
+  readonly #importers = new Map<string, Set<string>>();
+  /** Imports of an account, by everything that makes an import what it is. */
+  readonly #live = new Map<string, Map<string, Live>>();
   readonly #streams = new Map<Account, StreamImports>();
   readonly #responses = new Map<Account, Responses>();
   #lastSid = 0;
 
   constructor(private readonly host: ExchangeHost) {}
 
-  /** Makes the imports of `parties` those that exist. `account` finds the account of a name. */
-  update(parties: readonly ExchangeParty[], account: (name: string) => Account | undefined): void {
-    const byName = new Map(parties.map((party) => [party.name, party]));
-    const wanted = new Map<string, () => Live>();
-    for (const party of parties) {
-      for (const each of party.imports) {
-        const exporter = byName.get(each.account);
-        const offer = exporter === undefined ? undefined : exportFor(exporter, party.name, each.kind, each.subject);
-        const route = offer === undefined ? undefined : routeIfAny(each);
-        const from = account(each.account);
-        const to = account(party.name);
-        if (offer === undefined || route === undefined || from === undefined || to === undefined) continue;
-        wanted.set(JSON.stringify([party.name, each, offer]), () => this.#make(to, from, each, offer, route));
-      }
+  /** Takes up accounts that are new or changed, and that others are `gone`. `account` finds the account of a name. */
+  update(changed: Iterable<ExchangeParty>, gone: Iterable<string>, account: (name: string) => Account | undefined): void {
+    const touched = new Set<string>();
+    for (const name of gone) {
+      this.#enlist(name, undefined);
+      touched.add(name);
     }
-    for (const [key, live] of this.#live) {
-      if (wanted.has(key) && account(live.importer.name) === live.importer && account(live.exporter.name) === live.exporter) continue;
-      this.#live.delete(key);
-      live.close();
+    for (const party of changed) {
+      this.#enlist(party.name, party);
+      touched.add(party.name);
     }
-    for (const [key, make] of wanted) if (!this.#live.has(key)) this.#live.set(key, make());
+    const affected = new Set(touched);
+    for (const name of touched) for (const importer of this.#importers.get(name) ?? []) affected.add(importer);
+    for (const name of affected) this.#renew(name, account);
     for (const [holder, responses] of this.#responses) {
       if (account(holder.name) === holder) continue;
       this.#responses.delete(holder);
       responses.close();
     }
+  }
+
+  #enlist(name: string, party: ExchangeParty | undefined): void {
+    for (const before of this.#parties.get(name)?.imports ?? []) this.#importers.get(before.account)?.delete(name);
+    if (party === undefined) this.#parties.delete(name);
+    else this.#parties.set(name, party);
+    for (const { account } of party?.imports ?? []) {
+      const importers = this.#importers.get(account);
+      if (importers === undefined) this.#importers.set(account, new Set([name]));
+      else importers.add(name);
+    }
+  }
+
+  /** Makes the imports of one account those that it should have. */
+  #renew(name: string, account: (name: string) => Account | undefined): void {
+    const party = this.#parties.get(name);
+    const wanted = new Map<string, () => Live>();
+    for (const each of party?.imports ?? []) {
+      const exporter = this.#parties.get(each.account);
+      const offer = exporter === undefined ? undefined : exportFor(exporter, name, each.kind, each.subject);
+      const route = offer === undefined ? undefined : routeIfAny(each);
+      const from = account(each.account);
+      const to = account(name);
+      if (offer === undefined || route === undefined || from === undefined || to === undefined) continue;
+      wanted.set(JSON.stringify([each, offer]), () => this.#make(to, from, each, offer, route));
+    }
+    const live = this.#live.get(name) ?? new Map<string, Live>();
+    for (const [key, each] of live) {
+      if (wanted.has(key) && account(each.importer.name) === each.importer && account(each.exporter.name) === each.exporter) continue;
+      live.delete(key);
+      each.close();
+    }
+    for (const [key, make] of wanted) if (!live.has(key)) live.set(key, make());
+    if (live.size === 0) this.#live.delete(name);
+    else this.#live.set(name, live);
   }
 
   #make(importer: Account, exporter: Account, wanted: ImportOptions, offer: ExportOptions, route: ImportRoute): Live {
