@@ -8,6 +8,8 @@ import { deadlineIn } from '../support/deadline.ts';
 import { ServerProcess, type ServerSetup } from '../support/server-process.ts';
 
 const IDLE_MAX = 4;
+/** So many equal answers in a row mean that nothing is on its way out any more. */
+const STEADY = 4;
 
 interface Counters {
   readonly connections: number;
@@ -45,17 +47,25 @@ async function counters(server: ServerProcess): Promise<Counters | undefined> {
   }
 }
 
-/** Waits until nothing of the last transcript is left in the server; false when that does not come true. */
-async function becomesClean(server: ServerProcess, baseline: Counters | undefined): Promise<boolean> {
-  if (baseline === undefined) return false;
+/**
+ * Waits until nothing of the last transcript is left in the server; undefined when that does not come true. What is left are the server's own subscriptions: more
+ * than before when an account was loaded or a service was asked across accounts, and then the same in several answers.
+ */
+async function becomesClean(server: ServerProcess, baseline: Counters | undefined): Promise<Counters | undefined> {
+  if (baseline === undefined) return undefined;
+  let seen = -1;
+  let times = 0;
   for (const end = deadlineIn(1000); performance.now() < end; ) {
     const now = await counters(server);
-    if (now === undefined) return false;
+    if (now === undefined) return undefined;
     // The reference goes on working on a stream after it said that it is gone: whoever makes one of that name gets to feel it.
-    if (now.requests !== baseline.requests) return false;
-    if (now.connections === 0 && now.subscriptions === baseline.subscriptions) return true;
+    if (now.requests !== baseline.requests) return undefined;
+    if (now.connections > 0) continue;
+    times = now.subscriptions === seen ? times + 1 : 1;
+    seen = now.subscriptions;
+    if (seen === baseline.subscriptions || (seen > baseline.subscriptions && times === STEADY)) return now;
   }
-  return false;
+  return undefined;
 }
 
 export class ServerPool {
@@ -71,8 +81,9 @@ export class ServerPool {
     return {
       server,
       release: async (reusable) => {
-        if (!reusable || alone || !(await becomesClean(server, baseline))) return server.stop();
-        this.#idle.unshift({ key, server, baseline });
+        const clean = reusable && !alone ? await becomesClean(server, baseline) : undefined;
+        if (clean === undefined) return server.stop();
+        this.#idle.unshift({ key, server, baseline: clean });
         await Promise.all(this.#idle.splice(IDLE_MAX).map((surplus) => surplus.server.stop()));
       },
     };

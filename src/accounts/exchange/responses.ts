@@ -58,6 +58,7 @@ export class Responses implements Subscriber {
   readonly #subscription: Subscription;
   readonly #crossing = new Crossing();
   #timer: Timer | undefined = undefined;
+  #wakesMs = 0;
 
   constructor(
     private readonly account: Account,
@@ -79,9 +80,18 @@ export class Responses implements Subscriber {
     let subject = this.#prefix + token(this.doors.random) + ending;
     while (this.#pending.has(subject)) subject = this.#prefix + token(this.doors.random) + ending;
     if (this.#pending.size >= PENDING_MAX) this.#dropOldest();
-    this.#pending.set(subject, { requester, reply, rule, measurement, since: this.doors.clock.monotonicMs() });
-    this.#timer ??= this.doors.clock.after(rule.thresholdMs, () => this.#expire());
+    const nowMs = this.doors.clock.monotonicMs();
+    this.#pending.set(subject, { requester, reply, rule, measurement, since: nowMs });
+    this.#wake(nowMs + rule.thresholdMs);
     return subject;
+  }
+
+  /** Looks for what is too old at `atMs` of the monotonic clock, or earlier. */
+  #wake(atMs: number): void {
+    if (this.#timer !== undefined && this.#wakesMs <= atMs) return;
+    this.#timer?.cancel();
+    this.#wakesMs = atMs;
+    this.#timer = this.doors.clock.after(Math.max(0, atMs - this.doors.clock.monotonicMs()), () => this.#expire());
   }
 
   #dropOldest(): void {
@@ -161,7 +171,7 @@ export class Responses implements Subscriber {
         measurement?.meter.end(measurement, hasTakers(requester, reply) ? 504 : 408);
       } else next = Math.min(next, left);
     }
-    if (next < Infinity) this.#timer = this.doors.clock.after(next, () => this.#expire());
+    if (next < Infinity) this.#wake(now + next);
   }
 
   #stopTimer(): void {
