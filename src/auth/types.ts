@@ -39,6 +39,8 @@ export interface Identity {
   readonly expiresAtS?: number;
   /** What was judged, to be judged again when the account changes its mind. */
   readonly token?: TokenIdentity;
+  /** Who vouches for a user without a token of its own, as monitoring shows it. */
+  readonly issuerKey?: string;
 }
 
 /** A user who came with a token. */

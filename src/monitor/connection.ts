@@ -72,7 +72,7 @@ export function userOf(link: ClientLink): string {
 
 /** Undefined for whoever came without a token. */
 export function tokenUserOf({ identity, connect }: ClientLink): TokenUser | undefined {
-  if (identity?.token === undefined) return undefined;
+  if (identity?.token === undefined) return identity?.issuerKey === undefined ? undefined : { jwt: "", issuerKey: identity.issuerKey, accountTag: "", tags: [] };
   const { user, limits, signer } = identity.token;
   return { jwt: limits.bearerToken ? "" : connect.jwt, issuerKey: signer, accountTag: identity.accountTag ?? "", tags: user.tags };
 }

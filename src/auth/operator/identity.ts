@@ -2,6 +2,7 @@
 import type { PermissionOptions } from "../../config/index.ts";
 import { type AccountClaims, hasPermissions, type PermissionClaims, type UserLimits } from "../../jwt/index.ts";
 import type { CloseReason } from "../../protocol/index.ts";
+import { shielded } from "../shield.ts";
 import type { Identity, TokenIdentity } from "../types.ts";
 import { isRevoked, type LoginResult } from "./login.ts";
 
@@ -32,7 +33,8 @@ export function review({ user, limits, signer, scope }: TokenIdentity, account: 
   if (limits.bearerToken && account.limits.disallowBearer) return { keep: false, error: "Authorization Violation", reason: "Authentication Failure" };
   const isKnown = signer === account.sub ? !isStrict : account.signingKeys.has(signer);
   if (!isKnown || scopeText(account, signer) !== scope) return { keep: false, error: "", reason: "Authentication Failure" };
-  return { keep: true, permissions: permissionsOf(limits, account) };
+  const permissions = permissionsOf(limits, account);
+  return { keep: true, permissions: account.authorization.authUsers.length === 0 ? permissions : shielded(permissions) };
 }
 
 /** The template of a signing key as text: another one means another user. */

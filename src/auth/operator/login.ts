@@ -5,7 +5,7 @@
 import { type AccountClaims, applyTemplate, contains, decodeUser, hasNoLimits, hasPermissions, JwtError, parseCidr, type UserClaims, type UserLimits, validateUser } from "../../jwt/index.ts";
 import { verifySignature } from "../../util/nkeys.ts";
 import { decodeSignature } from "../presented.ts";
-import { timeLeftS } from "./times.ts";
+import { loginEndS, timeLeftS } from "./times.ts";
 
 /** What a user presents. */
 export interface TokenLogin {
@@ -91,8 +91,7 @@ export function closeLogin(login: TokenLogin, rules: LoginRules, user: UserClaim
   // 14
   const left = timeLeftS(limits.times, limits.timesLocation, rules.nowS);
   if (left === undefined) return { ok: false, detail: "Outside connect times", isError: true };
-  const ends = [user.exp, left === Infinity ? 0 : rules.nowS + left].filter((end) => end > 0);
-  return { ok: true, user, limits, signer: user.iss, expiresAtS: ends.length === 0 ? 0 : Math.min(...ends) };
+  return { ok: true, user, limits, signer: user.iss, expiresAtS: loginEndS(user.exp, left, rules.nowS) };
 }
 
 function signatureProblem({ signature, nonce }: TokenLogin, key: string): string | undefined {
