@@ -97,8 +97,8 @@ export class CalloutAuthenticator implements Authenticator {
     if (claims === undefined || claims.authorization.authUsers.length === 0) return verdict;
     const { authUsers, allowedAccounts, xkey } = claims.authorization;
     const rules: CalloutRules = { account: claims.sub, subject: claims.sub, issuer: "", authUsers: new Set(authUsers), allowedAccounts, xkey };
-    const { nkey, user } = request.connect;
-    const who = nkey || user || verdict.identity.token?.user.sub || "";
+    // Not what else it says of itself: anybody can name a user.
+    const who = verdict.identity.token?.user.sub ?? "";
     return rules.authUsers.has(who) ? shieldedIn(verdict, rules) : this.#ask(request, verdict, rules, claims);
   }
 
@@ -121,7 +121,7 @@ export class CalloutAuthenticator implements Authenticator {
     const isSealed = rules.xkey !== "";
     const payload = isSealed ? seal(token, host.randomBytes(24), host.keys.curveSeed, rules.xkey) : token;
     const header = isSealed ? `NATS/1.0\r\nNats-Server-Xkey: ${host.server.xkey}\r\n\r\n` : "";
-    const refuse = (detail: string, level: "debug" | "error" = "debug"): AuthResult => ({ ok: false, reason: "Authentication Failure", who: whoOf(request), detail, level });
+    const refuse = (detail: string, level: "debug" | "error" = "debug"): AuthResult => ({ ok: false, reason: "Authentication Failure", who: whoOf(request, verdict), detail, level });
     const warn = (text: string, detail = ""): AuthResult => {
       host.warn(text);
       return refuse(detail, "error");
@@ -176,13 +176,11 @@ function presentedAs({ connect }: AuthRequest, verdict: AuthResult): Pick<Identi
 }
 
 /** How the log line goes on. */
-function whoOf({ connect }: AuthRequest): string {
-  if (connect.jwt !== "") {
-    const user = userOf(connect.jwt);
-    if (user !== undefined) return ` - JWT User ${goQuote(user.sub)}`;
-  }
+function whoOf({ connect }: AuthRequest, verdict: AuthResult): string {
   if (connect.nkey !== "") return ` - Nkey ${goQuote(connect.nkey)}`;
   if (connect.user !== "") return ` - User ${goQuote(connect.user)}`;
+  const token = verdict.ok ? verdict.identity.token?.user : connect.jwt === "" ? undefined : userOf(connect.jwt);
+  if (token !== undefined) return ` - JWT User ${goQuote(token.sub)}`;
   return connect.auth_token === "" ? "" : ' - Token "[REDACTED]"';
 }
 

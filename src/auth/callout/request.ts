@@ -45,10 +45,10 @@ function clientInfo({ request, verdict, noAuthUser }: RequestParts): Nats {
   };
 }
 
-function connectOptions({ request: { connect }, forwardsToken, noAuthUser }: RequestParts): Nats {
+function connectOptions({ request: { connect }, verdict, forwardsToken, noAuthUser }: RequestParts): Nats {
   return {
     ...compact({
-      jwt: forwardsToken ? connect.jwt : "",
+      jwt: verdict.ok && forwardsToken ? (verdict.identity.token?.text ?? "") : "",
       nkey: connect.nkey,
       sig: connect.sig,
       auth_token: connect.auth_token,

@@ -91,7 +91,7 @@ function inConfiguration({ rules, hasAccount, presented }: ResponseParts, user: 
   if (user.issuerAccount !== "") throw new Violation(`error non operator mode account ${account}: attempted to use issuer_account`);
   if (!hasAccount(user.aud)) throw new Violation(`no valid account ${goQuote(user.aud)} for auth callout response on account ${account}: account missing`);
   // The default permissions of a configured account are for its configured users only, as in the reference.
-  return { account: user.aud, ...named(user, presented), permissions: permissionsOf(user, undefined), expiresAtS, issuerKey: user.aud };
+  return { account: user.aud, ...named(user, presented), permissions: permissionsOf(user, undefined), expiresAtS, delegatedBy: user.aud };
 }
 
 async function inOperatorMode({ rules, asking, presented, account: claimsOf }: ResponseParts, user: UserClaims, expiresAtS: number): Promise<Omit<Identity, "proxyKey">> {
@@ -105,8 +105,8 @@ async function inOperatorMode({ rules, asking, presented, account: claimsOf }: R
   if (user.iss !== claims.sub && !claims.signingKeys.has(user.iss)) throw new Violation(`user JWT issuer ${goQuote(user.iss)} is not known`);
   if (isRevoked(claims.revocations, user.sub, user.iat)) throw new Violation("user authentication revoked");
   const limits = scoped(claims, user);
-  const token = { user, limits, signer: user.iss, scope: scopeText(claims, user.iss) };
-  return { account: claims.sub, accountTag: claims.name, ...named(user, presented), permissions: permissionsOf(limits, claims), expiresAtS, token };
+  const token = { text: "", user, limits, signer: user.iss, scope: scopeText(claims, user.iss) };
+  return { account: claims.sub, accountTag: claims.name, ...named(user, presented), permissions: permissionsOf(limits, claims), expiresAtS, token, delegatedBy: user.iss };
 }
 
 function scoped(claims: AccountClaims, user: UserClaims): UserLimits {

@@ -9,9 +9,9 @@ import { isRevoked, type LoginResult } from "./login.ts";
 const DEFAULT_RESPONSES = 1;
 const DEFAULT_RESPONSES_NS = 120_000_000_000;
 
-export function tokenIdentity(login: Extract<LoginResult, { ok: true }>, account: AccountClaims, proxyKey: string): Identity {
+export function tokenIdentity(login: Extract<LoginResult, { ok: true }>, text: string, account: AccountClaims, proxyKey: string): Identity {
   const { user, limits, signer, expiresAtS } = login;
-  const token: TokenIdentity = { user, limits, signer, scope: scopeText(account, signer) };
+  const token: TokenIdentity = { text, user, limits, signer, scope: scopeText(account, signer) };
   return {
     account: account.sub,
     accountTag: account.name,
