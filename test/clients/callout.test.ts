@@ -1,9 +1,11 @@
 /** Auth callout with a real service, written with nats.js, on our executable and on the reference, as the configuration sets it up. */
 import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { nkeyAuthenticator, PermissionViolationError } from "@nats-io/transport-node";
+import { readFileSync } from "node:fs";
 import { createConnection } from "node:net";
 import { encodeSeed } from "../../src/util/nkeys.ts";
 import { open, seal } from "../../src/util/xkeys.ts";
+import { certificateFolder } from "../support/certificates.ts";
 import { keyNamed } from "../support/jwt.ts";
 import { poll, within } from "../support/deadline.ts";
 import { allow, type CalloutRequest, type Decision, deny } from "./callout-service.ts";
@@ -214,6 +216,17 @@ for (const binary of binaries) {
       expect(warnings(running)).toEqual(["could not decrypt input", "encrypted input is not valid"].map((why) => `Error decrypting auth callout response on account "AUTH": nkeys: ${why}`));
     });
 
+    test("a client's certificates, up to the authority", async () => {
+      const folder = certificateFolder();
+      const files = { caFile: `${folder}/ca.pem`, certFile: `${folder}/client.pem`, keyFile: `${folder}/client-key.pem` };
+      const running = await start(binary, `tls { cert_file: "${folder}/server.pem", key_file: "${folder}/server-key.pem", ca_file: "${folder}/ca.pem", verify: true }\n${config()}`);
+      const requests = await service(running, { user: "auth", pass: "auth", tls: files }, { issuer }, (request) => allow(request, issuer, { aud: "APP" }));
+      await join(running, { user: "alice", tls: files });
+      const [tls] = requests.map(({ nats }) => nats.client_tls);
+      expect(tls).toMatchObject({ version: "1.3", cipher: expect.stringMatching(/^TLS_/), verified_chains: [[pemOf(files.certFile), pemOf(files.caFile)]] });
+      expect(tls?.["certs"]).toBeUndefined();
+    });
+
     test("no_auth_user is asked about by name and password", async () => {
       const running = await start(binary, config().replace("system_account: SYS", "system_account: SYS\nno_auth_user: known"));
       const requests = await service(running, { user: "auth", pass: "auth" }, { issuer }, (request) => allow(request, issuer, { aud: "APP", name: "Nobody" }));
@@ -240,6 +253,10 @@ for (const binary of binaries) {
       expect(account_statz.filter(({ acc }) => acc === "APP" || acc === "$G").map(({ conns }) => conns)).toEqual([0, 0]);
     });
   });
+}
+
+function pemOf(file: string): string {
+  return `${readFileSync(file, "utf8").trim()}\n`;
 }
 
 function openedBy(data: Uint8Array, serverKey: string): CalloutRequest {

@@ -2,7 +2,7 @@
  * Auth callout: after the server's own verdict, a service in an account of its own has the last word. It gets a token that tells everything the client presented,
  * and answers by a user's token, which says where the client belongs and what it may do. Spec: accounts and authentication, section 9.
  */
-import type { ConnectionType, Options } from "../../config/index.ts";
+import type { ConnectionType, Options, TlsOptions } from "../../config/index.ts";
 import { type AccountClaims, decodeUser, encodeAuthorizationRequest, JwtError, type UserClaims } from "../../jwt/index.ts";
 import type { KeyPair } from "../../util/nkeys.ts";
 import { goQuote } from "../../util/quote.ts";
@@ -116,7 +116,7 @@ export class CalloutAuthenticator implements Authenticator {
     const timeoutMs = authTimeoutMs(this.options, request.connectionType);
     const userKey = host.newUserKey();
     const proxyKey = trustedProxy(this.options.trustedProxies, request) ?? "";
-    const claims = requestClaims({ request, verdict, rules, userKey, server: host.server, tags: this.options.serverTags, nowS: host.nowS, timeoutMs, forwardsToken: this.isOperatorMode, noAuthUser: this.#defaultUser(request, verdict) });
+    const claims = requestClaims({ request, verdict, rules, userKey, server: host.server, tags: this.options.serverTags, rootsPem: tlsOf(this.options, request.connectionType)?.caPem ?? "", nowS: host.nowS, timeoutMs, forwardsToken: this.isOperatorMode, noAuthUser: this.#defaultUser(request, verdict) });
     const token = Buffer.from(encodeAuthorizationRequest(claims, host.keys.signing), "latin1");
     const isSealed = rules.xkey !== "";
     const payload = isSealed ? seal(token, host.randomBytes(24), host.keys.curveSeed, rules.xkey) : token;
@@ -165,6 +165,10 @@ const SEALED_BYTES_MIN = 29;
 function shieldedIn(verdict: AuthResult, { account }: CalloutRules): AuthResult {
   if (!verdict.ok || verdict.identity.account !== account) return verdict;
   return { ...verdict, identity: { ...verdict.identity, permissions: shielded(verdict.identity.permissions) } };
+}
+
+function tlsOf({ tls, websocket }: Options, type: ConnectionType): TlsOptions | undefined {
+  return type === "WEBSOCKET" ? websocket.tls : tls;
 }
 
 /** How a client is called whose name the service does not say: as what it presented, or as who it is by the server's own verdict. */

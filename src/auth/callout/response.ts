@@ -94,7 +94,7 @@ function inConfiguration({ rules, hasAccount, presented }: ResponseParts, user: 
   return { account: user.aud, ...named(user, presented), permissions: permissionsOf(user, undefined), expiresAtS, delegatedBy: user.aud };
 }
 
-async function inOperatorMode({ rules, asking, presented, account: claimsOf }: ResponseParts, user: UserClaims, expiresAtS: number): Promise<Omit<Identity, "proxyKey">> {
+async function inOperatorMode({ rules, asking, presented, isProxied, account: claimsOf }: ResponseParts, user: UserClaims, expiresAtS: number): Promise<Omit<Identity, "proxyKey">> {
   const from = goQuote(rules.account);
   const target = user.issuerAccount === "" ? user.iss : user.issuerAccount;
   if (target !== rules.account && !rules.allowedAccounts.includes("*") && !rules.allowedAccounts.includes(target)) {
@@ -105,6 +105,7 @@ async function inOperatorMode({ rules, asking, presented, account: claimsOf }: R
   if (user.iss !== claims.sub && !claims.signingKeys.has(user.iss)) throw new Violation(`user JWT issuer ${goQuote(user.iss)} is not known`);
   if (isRevoked(claims.revocations, user.sub, user.iat)) throw new Violation("user authentication revoked");
   const limits = scoped(claims, user);
+  if (limits.proxyRequired && !isProxied) throw new Violation("proxy connection required");
   const token = { text: "", user, limits, signer: user.iss, scope: scopeText(claims, user.iss) };
   return { account: claims.sub, accountTag: claims.name, ...named(user, presented), permissions: permissionsOf(limits, claims), expiresAtS, token, delegatedBy: user.iss };
 }

@@ -87,6 +87,7 @@ export function closeLogin(login: TokenLogin, rules: LoginRules, user: UserClaim
       return refuse("User JWT generated invalid permissions");
     }
   }
+  if (limits.proxyRequired && !login.isProxied) return { ok: false, detail: "", proxyRequired: true };
   if (account.isExpired) return refuse("Account JWT has expired");
   if (limits.bearerToken && claims.limits.disallowBearer) return refuse("Account does not allow bearer tokens");
   if (limits.allowedConnectionTypes.length > 0 && !limits.allowedConnectionTypes.some((type) => type.toUpperCase() === login.connectionType)) return refuse("Connection type not allowed");
