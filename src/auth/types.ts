@@ -39,10 +39,14 @@ export interface Identity {
   readonly expiresAtS?: number;
   /** What was judged, to be judged again when the account changes its mind. */
   readonly token?: TokenIdentity;
+  /** Who vouches for a user whom an auth callout service let in, as monitoring shows it: then what the client presented is not what it is. */
+  readonly delegatedBy?: string;
 }
 
 /** A user who came with a token. */
 export interface TokenIdentity {
+  /** As it was presented. */
+  readonly text: string;
   readonly user: UserClaims;
   /** In force: the user's own, or those of the signing key's template. */
   readonly limits: UserLimits;

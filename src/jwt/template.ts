@@ -7,7 +7,7 @@ import type { PermissionClaims, SubjectList, UserClaims } from "./user.ts";
 
 /** Subjects that one list may become. */
 const EXPANSION_MAX = 4096;
-const PLACEHOLDER = /\{\{(.*?)\}\}/g;
+const PLACEHOLDER = /\{\{.+?\}\}/g;
 const CALL = /^([a-z-]+)\((.*)\)$/i;
 
 /** The permissions of `user` under the template `scope` of its signing key. Throws `JwtError` when they cannot be made. */
@@ -24,7 +24,7 @@ function expandBoth({ allow, deny }: SubjectList, valuesOf: (operation: string) 
 }
 
 function expand(list: readonly string[], which: "allow" | "deny", valuesOf: (operation: string) => readonly string[]): readonly string[] {
-  if (!list.some((entry) => entry.includes("{{"))) return list;
+  if (!list.some((entry) => entry.match(PLACEHOLDER) !== null)) return list;
   const expanded: string[] = [];
   for (const entry of list) {
     for (const subject of expandEntry(entry, which, valuesOf, EXPANSION_MAX - expanded.length)) {
@@ -37,30 +37,31 @@ function expand(list: readonly string[], which: "allow" | "deny", valuesOf: (ope
 }
 
 function expandEntry(entry: string, which: "allow" | "deny", valuesOf: (operation: string) => readonly string[], room: number): readonly string[] {
-  let heads = [""];
-  let at = 0;
-  for (const match of entry.matchAll(PLACEHOLDER)) {
-    const operation = match[1].trim();
+  const placeholders: readonly string[] = entry.match(PLACEHOLDER) ?? [];
+  let choices: readonly (readonly string[])[] = [[]];
+  for (const placeholder of placeholders) {
+    const operation = placeholder.slice(2, -2).trim();
     const found = valuesOf(operation);
     if (found.length === 0) {
       if (which === "deny") throw new JwtError(`generated invalid subject ${goQuote(entry)}: ${goQuote(operation)} is not defined`);
       return [];
     }
-    if (heads.length * found.length > room) throw new JwtError(`template expansion exceeds limit: ${EXPANSION_MAX}`);
-    const between = entry.slice(at, match.index);
-    heads = heads.flatMap((head) => found.map((value) => head + between + value));
-    at = match.index + match[0].length;
+    if (choices.length * found.length > room) throw new JwtError(`template expansion exceeds limit: ${EXPANSION_MAX}`);
+    choices = choices.flatMap((chosen) => found.map((value) => [...chosen, value]));
   }
-  if (heads.length > room) throw new JwtError(`template expansion exceeds limit: ${EXPANSION_MAX}`);
-  return heads.map((head) => head + entry.slice(at));
+  if (choices.length > room) throw new JwtError(`template expansion exceeds limit: ${EXPANSION_MAX}`);
+  // One placeholder written twice has one value, though it counts twice.
+  return choices.map((chosen) => entry.replace(PLACEHOLDER, (placeholder) => chosen[placeholders.indexOf(placeholder)] ?? ""));
 }
 
 function values(operation: string, user: UserClaims, account: AccountClaims): readonly string[] {
   const call = CALL.exec(operation);
   const unknown = (): JwtError => new JwtError(`template operation in ${goQuote(`{{${operation}}}`)}: ${goQuote(operation)} is not defined`);
   if (call === null) throw unknown();
-  const [, name, argument] = call;
-  switch (name.toLowerCase()) {
+  const [, written, argument] = call;
+  const name = written.toLowerCase();
+  if (argument !== "" && !name.endsWith("tag")) throw unknown();
+  switch (name) {
     case "name":
       return one(user.name);
     case "subject":
@@ -83,6 +84,6 @@ function one(value: string): readonly string[] {
 }
 
 function tagged(tags: readonly string[], key: string): readonly string[] {
-  const prefix = `${key.trim().toLowerCase()}:`;
+  const prefix = `${key.toLowerCase()}:`;
   return tags.filter((tag) => tag.startsWith(prefix)).map((tag) => tag.slice(prefix.length));
 }

@@ -71,10 +71,10 @@ export function userOf(link: ClientLink): string {
 }
 
 /** Undefined for whoever came without a token. */
-export function tokenUserOf({ identity, connect }: ClientLink): TokenUser | undefined {
-  if (identity?.token === undefined) return undefined;
-  const { user, limits, signer } = identity.token;
-  return { jwt: limits.bearerToken ? "" : connect.jwt, issuerKey: signer, accountTag: identity.accountTag ?? "", tags: user.tags };
+export function tokenUserOf({ identity }: ClientLink): TokenUser | undefined {
+  if (identity?.token === undefined) return identity?.delegatedBy === undefined ? undefined : { jwt: "", issuerKey: identity.delegatedBy, accountTag: "", tags: [] };
+  const { text, user, limits, signer } = identity.token;
+  return { jwt: limits.bearerToken ? "" : text, issuerKey: signer, accountTag: identity.accountTag ?? "", tags: user.tags };
 }
 
 /** Borrows from the connection: a row of each of many thousand connections must cost next to nothing, since only a page of them is told. */

@@ -70,10 +70,8 @@ export interface TlsState {
   /** IANA name. */
   readonly cipherSuite: string;
   readonly serverName: string;
-  /** DER of the peer's leaf certificate, when it sent one. */
+  /** DER of the peer's leaf certificate, when one was asked for: it chains to the configured roots. */
   readonly peerCertificateDer: Uint8Array | undefined;
-  /** Whether that certificate chains to the configured roots. */
-  readonly peerAuthorized: boolean;
 }
 
 /** Prepared server-side TLS settings (certificates, versions, suites); made once per configuration, shared by connections. */

@@ -8,6 +8,11 @@ const SEQUENCE_START_BELOW = 62 ** 8;
 const STEP_MIN = 33;
 const STEP_RANGE = 300;
 
+/** `count` random digits of base 62. `integer(below)` draws uniformly from 0 to below - 1. */
+export function randomDigits(count: number, integer: (below: number) => number): string {
+  return Array.from({ length: count }, () => DIGITS[integer(62)]).join("");
+}
+
 export class Nuid {
   readonly #prefix: string;
   #sequence: number;
@@ -15,7 +20,7 @@ export class Nuid {
 
   /** `integer(below)` draws uniformly from 0 to below - 1. */
   constructor(integer: (below: number) => number) {
-    this.#prefix = Array.from({ length: PREFIX_LENGTH }, () => DIGITS[integer(62)]).join("");
+    this.#prefix = randomDigits(PREFIX_LENGTH, integer);
     this.#sequence = integer(2 ** 31) * integer(2 ** 16) % SEQUENCE_START_BELOW;
     this.#step = STEP_MIN + integer(STEP_RANGE);
   }

@@ -1,80 +1,26 @@
-/** Auth callout with a real service, written with nats.js, on our executable and on the reference: in configuration and in operator mode. */
+/** Auth callout with a real service, written with nats.js, on our executable and on the reference, as the configuration sets it up. */
 import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { AuthorizationError, connect, type ConnectionOptions, jwtAuthenticator, type NatsConnection, PermissionViolationError } from "@nats-io/transport-node";
-import { encodeSeed, keyPairOf } from "../../src/util/nkeys.ts";
-import { accountToken, keyNamed, operatorToken, userToken } from "../support/jwt.ts";
+import { nkeyAuthenticator, PermissionViolationError } from "@nats-io/transport-node";
+import { readFileSync } from "node:fs";
+import { createConnection } from "node:net";
+import { encodeSeed } from "../../src/util/nkeys.ts";
+import { open, seal } from "../../src/util/xkeys.ts";
+import { certificateFolder } from "../support/certificates.ts";
+import { keyNamed } from "../support/jwt.ts";
 import { poll, within } from "../support/deadline.ts";
-import { ServerProcess } from "../support/server-process.ts";
-import { allow, type CalloutRequest, type Decision, deny, serve } from "./callout-service.ts";
+import { allow, type CalloutRequest, type Decision, deny } from "./callout-service.ts";
+import { curve, endSession, issuer, join, reasons, refused, service, shown, start, stranger, violations, warnings } from "./callout-session.ts";
 import { binaries } from "./cli-session.ts";
 
 setDefaultTimeout(30_000);
 
-const issuer = keyNamed("account", "issuer");
-const stranger = keyNamed("account", "stranger");
-const curveSeed = Buffer.alloc(32, 7);
-const curve = { seed: encodeSeed("curve", curveSeed), publicKey: curvePublicKey() };
-
-function curvePublicKey(): string {
-  return keyPairOf("curve", curveSeed).publicKey;
-}
-
-let server: ServerProcess | undefined;
-const open: NatsConnection[] = [];
-afterEach(async () => {
-  for (const connection of open.splice(0)) await connection.close();
-  await server?.stop();
-  server = undefined;
-});
-
-async function start(binary: string, config: string): Promise<ServerProcess> {
-  return (server = await ServerProcess.start({ binary, config }));
-}
-
-function at(running: ServerProcess, options: ConnectionOptions = {}): ConnectionOptions {
-  return { servers: `127.0.0.1:${running.ports.nats?.port}`, reconnect: false, timeout: 10_000, ...options };
-}
-
-async function join(running: ServerProcess, options: ConnectionOptions): Promise<NatsConnection> {
-  const connection = await connect(at(running, options));
-  open.push(connection);
-  return connection;
-}
-
-async function service(running: ServerProcess, options: ConnectionOptions, keys: Parameters<typeof serve>[1], decide: (request: CalloutRequest) => Decision): Promise<CalloutRequest[]> {
-  const { connection, requests } = await serve(at(running, options), keys, decide);
-  open.push(connection);
-  return requests;
-}
-
-async function refused(running: ServerProcess, options: ConnectionOptions): Promise<void> {
-  const outcome = await connect(at(running, options)).then(
-    (connection) => connection.close().then(() => "let in"),
-    (error: unknown) => error,
-  );
-  expect(outcome).toBeInstanceOf(AuthorizationError);
-}
-
-/** Reasons that events tell of refusals. */
-async function reasons(running: ServerProcess): Promise<string[]> {
-  const system = await join(running, { user: "sys", pass: "sys" });
-  const seen: string[] = [];
-  system.subscribe("$SYS.SERVER.*.CLIENT.AUTH.ERR", { callback: (_error, message) => void seen.push((message.json() as { reason: string }).reason) });
-  await system.flush();
-  return seen;
-}
-
-/** Warnings of the log, without the first, which is about plain passwords; keys left out. */
-function warnings(running: ServerProcess): string[] {
-  const told = running.log.flatMap((line) => /\[WRN\] (.*)/.exec(line)?.[1] ?? []);
-  return told.slice(1).map((text) => text.replaceAll(/"[UAN][A-Z2-7]{55}"/g, '"KEY"'));
-}
+afterEach(endSession);
 
 const config = (more = ""): string => `
   server_name: north
   accounts {
     AUTH: { users: [ { user: auth, password: auth } ] }
-    APP: { users: [ { user: known, password: known } ] }
+    APP: { users: [ { user: known, password: known }, { nkey: ${keyNamed("user", "known").publicKey} } ] }
     SYS: { users: [ { user: sys, password: sys } ] }
   }
   system_account: SYS
@@ -89,10 +35,7 @@ for (const binary of binaries) {
       const running = await start(binary, config());
       const requests = await service(running, { user: "auth", pass: "auth" }, { issuer }, (request) => allow(request, issuer, { name: "Alice", aud: "APP", nats: { pub: { allow: ["a.>"] }, sub: { allow: ["a.>", "_INBOX.>"] } } }));
       const alice = await join(running, { user: "alice", pass: "secret", name: "her program" });
-      const problems: unknown[] = [];
-      void (async () => {
-        for await (const status of alice.status()) if (status.type === "error") problems.push(status.error);
-      })();
+      const problems = violations(alice);
       alice.publish("b");
       await alice.flush();
       await poll(2000, "a violation", () => (problems.length > 0 ? true : undefined));
@@ -193,10 +136,7 @@ for (const binary of binaries) {
       const running = await start(binary, config());
       await service(running, { user: "auth", pass: "auth" }, { issuer }, (request) => allow(request, issuer, { aud: "AUTH" }));
       const mallory = await join(running, { user: "mallory" });
-      const problems: unknown[] = [];
-      void (async () => {
-        for await (const status of mallory.status()) if (status.type === "error") problems.push(status.error);
-      })();
+      const problems = violations(mallory);
       mallory.publish("$SYS.REQ.USER.AUTH", "x");
       await mallory.flush();
       await poll(2000, "a violation", () => (problems.length > 0 ? true : undefined));
@@ -210,34 +150,117 @@ for (const binary of binaries) {
       expect(await within(5000, "the end", alice.closed())).toBeInstanceOf(Error);
     });
 
-    test("operator mode: a sentinel's users are placed in accounts that are allowed", async () => {
-      const [o, sys, a, b, c, sentinel, auth] = [keyNamed("operator", "O"), keyNamed("account", "SYS"), keyNamed("account", "A"), keyNamed("account", "B"), keyNamed("account", "C"), keyNamed("user", "sentinel"), keyNamed("user", "auth")];
-      const asking = accountToken(a, o, { authorization: { auth_users: [auth.publicKey], allowed_accounts: [b.publicKey] } });
-      const running = await start(binary, `operator: ${operatorToken(o)}\nsystem_account: ${sys.publicKey}\nresolver: MEMORY\nresolver_preload: { ${sys.publicKey}: ${accountToken(sys, o)}, ${a.publicKey}: ${asking}, ${b.publicKey}: ${accountToken(b, o)}, ${c.publicKey}: ${accountToken(c, o)} }\nauthorization { timeout: 1 }`);
-      const bearer = userToken(sentinel, a, { bearer_token: true, pub: { deny: [">"] }, sub: { deny: [">"] } });
-      const targets: Record<string, (request: CalloutRequest) => Decision> = {
-        alice: (request) => ({ response: answer(request, a, b) }),
-        carol: (request) => ({ response: answer(request, a, c) }),
+    test("who is not named by the service is called by what it presented", async () => {
+      const running = await start(binary, config());
+      const known = keyNamed("user", "known");
+      const requests = await service(running, { user: "auth", pass: "auth" }, { issuer }, (request) => allow(request, issuer, { aud: "APP", ...(request.nats.connect_opts["pass"] === "n" ? { name: "Nick" } : {}) }));
+      await join(running, { name: "user", user: "alice" });
+      await join(running, { name: "token", token: "secret" });
+      await join(running, { name: "nkey", authenticator: nkeyAuthenticator(Buffer.from(known.seed)) });
+      await join(running, { name: "nothing" });
+      await join(running, { name: "named", user: "alice", pass: "n" });
+      const rows = await shown(running);
+      const told = ["user", "token", "nkey", "nothing", "named"].map((name) => [rows.get(name)?.["authorized_user"], rows.get(name)?.["account"], rows.get(name)?.["issuer_key"]]);
+      expect(told).toEqual([["alice", "APP", "APP"], ["[REDACTED]", "APP", "APP"], [known.publicKey, "APP", "APP"], [undefined, "APP", "APP"], ["Nick", "APP", "APP"]]);
+      expect(requests[2]?.nats).toMatchObject({ client_info: { user: known.publicKey, nonce: expect.stringMatching(/^[\w-]{15}$/) }, connect_opts: { nkey: known.publicKey, sig: expect.any(String) } });
+      expect(requests[1]?.nats).toMatchObject({ client_info: { user: "[REDACTED]" }, connect_opts: { auth_token: "secret" } });
+    });
+
+    test("of a user's token only permissions and times hold; what else it says is not for here", async () => {
+      const running = await start(binary, config());
+      const users: Record<string, Parameters<typeof allow>[2]["nats"]> = {
+        limits: { subs: 0, payload: 1 },
+        websocket: { allowed_connection_types: ["WEBSOCKET"] },
+        elsewhere: { src: ["10.0.0.0/8"] },
+        unknown: { allowed_connection_types: ["PIGEON"] },
+        never: { times: [{ start: "00:00:00", end: "00:00:00" }], times_location: "UTC" },
+        proxied: { proxy_required: true },
+        account: { issuer_account: stranger.publicKey },
       };
-      const answer = (request: CalloutRequest, signer: typeof a, target: typeof a): string => {
-        const decision = allow(request, target, { name: "placed" });
-        const jwt = decision !== undefined && "response" in decision ? (JSON.parse(Buffer.from(decision.response.split(".")[1] ?? "", "base64url").toString("utf8")) as { nats: { jwt: string } }).nats.jwt : "";
-        const outer = allow(request, signer, {}, { nats: { jwt } });
-        return outer !== undefined && "response" in outer ? outer.response : "";
-      };
-      const requests = await service(running, { authenticator: jwtAuthenticator(userToken(auth, a), Buffer.from(auth.seed)) }, { issuer: a }, (request) => targets[String(request.nats.connect_opts["user"])]?.(request));
-      const login = (user: string): ConnectionOptions => ({ authenticator: [jwtAuthenticator(bearer), () => ({ user, pass: "x" })] });
-      const alice = await join(running, login("alice"));
-      const inside = await join(running, { authenticator: jwtAuthenticator(userToken(keyNamed("user", "inside"), b), Buffer.from(keyNamed("user", "inside").seed)) });
-      const heard = inside.subscribe("x", { max: 1 });
-      await inside.flush();
-      alice.publish("x", "hi");
-      expect(await within(2000, "a message", (async () => {
-        for await (const message of heard) return message.string();
-        return "";
-      })())).toBe("hi");
-      await refused(running, login("carol"));
-      expect(requests[0]).toMatchObject({ sub: a.publicKey, nats: { client_info: { user: "alice", name_tag: "sentinel" }, connect_opts: { jwt: bearer, user: "alice" } } });
+      await service(running, { user: "auth", pass: "auth" }, { issuer }, (request) => allow(request, issuer, { aud: "APP", nats: users[String(request.nats.connect_opts["user"])] ?? {} }));
+      const limits = await join(running, { user: "limits" });
+      const heard = limits.subscribe("x", { max: 1 });
+      limits.publish("x", "more than a byte");
+      for await (const message of heard) expect(message.string()).toBe("more than a byte");
+      await join(running, { user: "websocket" });
+      await join(running, { user: "elsewhere" });
+      for (const user of ["unknown", "never", "proxied", "account"]) await refused(running, { user });
+      await poll(2000, "a warning for each", () => (warnings(running).length >= 4 ? true : undefined));
+      expect(warnings(running)).toEqual([
+        'Authorized user on account "AUTH" using invalid connection type',
+        'Authorized user on account "AUTH" outside of valid connect times',
+        "Proxy connection required",
+        'Error non operator mode account "AUTH": attempted to use issuer_account',
+      ]);
+    });
+
+    test("a sealed question may be answered in the open, but not sealed by another", async () => {
+      const running = await start(binary, config(`, xkey: ${curve.publicKey}`));
+      const other = { seed: encodeSeed("curve", Buffer.alloc(32, 9)), publicKey: "" };
+      const asService = await join(running, { user: "auth", pass: "auth" });
+      asService.subscribe("$SYS.REQ.USER.AUTH", {
+        callback: (_error, message) => {
+          const serverKey = message.headers?.get("Nats-Server-Xkey") ?? "";
+          const request = openedBy(message.data, serverKey);
+          const decision = allow(request, issuer, { aud: "APP" });
+          const plain = Buffer.from(decision !== undefined && "response" in decision ? decision.response : "", "latin1");
+          const user = request.nats.connect_opts["user"];
+          message.respond(user === "plain" ? plain : user === "short" ? Buffer.from("xkv1") : seal(plain, crypto.getRandomValues(new Uint8Array(24)), other.seed, serverKey));
+        },
+      });
+      await asService.flush();
+      await join(running, { user: "plain" });
+      await refused(running, { user: "other" });
+      await refused(running, { user: "short" });
+      await poll(2000, "a warning for each", () => (warnings(running).length >= 2 ? true : undefined));
+      expect(warnings(running)).toEqual(["could not decrypt input", "encrypted input is not valid"].map((why) => `Error decrypting auth callout response on account "AUTH": nkeys: ${why}`));
+    });
+
+    test("a client's certificates, up to the authority", async () => {
+      const folder = certificateFolder();
+      const files = { caFile: `${folder}/ca.pem`, certFile: `${folder}/client.pem`, keyFile: `${folder}/client-key.pem` };
+      const running = await start(binary, `tls { cert_file: "${folder}/server.pem", key_file: "${folder}/server-key.pem", ca_file: "${folder}/ca.pem", verify: true }\n${config()}`);
+      const requests = await service(running, { user: "auth", pass: "auth", tls: files }, { issuer }, (request) => allow(request, issuer, { aud: "APP" }));
+      await join(running, { user: "alice", tls: files });
+      const [tls] = requests.map(({ nats }) => nats.client_tls);
+      expect(tls).toMatchObject({ version: "1.3", cipher: expect.stringMatching(/^TLS_/), verified_chains: [[pemOf(files.certFile), pemOf(files.caFile)]] });
+      expect(tls?.["certs"]).toBeUndefined();
+    });
+
+    test("no_auth_user is asked about by name and password", async () => {
+      const running = await start(binary, config().replace("system_account: SYS", "system_account: SYS\nno_auth_user: known"));
+      const requests = await service(running, { user: "auth", pass: "auth" }, { issuer }, (request) => allow(request, issuer, { aud: "APP", name: "Nobody" }));
+      await join(running, { name: "nothing" });
+      expect(requests[0]?.nats).toMatchObject({ client_info: { user: "known" }, connect_opts: { user: "known", pass: "known" } });
+      expect((await shown(running)).get("nothing")).toMatchObject({ authorized_user: "Nobody", account: "APP" });
+    });
+
+    test("a client that leaves before the answer is counted nowhere", async () => {
+      const running = await start(binary, config());
+      const asked = Promise.withResolvers<CalloutRequest>();
+      await service(running, { user: "auth", pass: "auth" }, { issuer }, (request) => {
+        asked.resolve(request);
+        return undefined;
+      });
+      const socket = createConnection(Number(running.ports.nats?.port), "127.0.0.1");
+      socket.write('CONNECT {"user":"alice","verbose":false}\r\nSUB a 1\r\nPING\r\n');
+      await within(2000, "the question", asked.promise);
+      socket.destroy();
+      const site = `http://127.0.0.1:${running.ports.monitoring?.port}`;
+      // The reference lets it go when the time for the answer is over.
+      await poll(5000, "nobody but the service", async () => (((await (await fetch(`${site}/varz`)).json()) as { connections: number }).connections === 1 ? true : undefined));
+      const { account_statz } = (await (await fetch(`${site}/accstatz?unused=1`)).json()) as { account_statz: { acc: string; conns: number; num_subscriptions: number }[] };
+      expect(account_statz.filter(({ acc }) => acc === "APP" || acc === "$G").map(({ conns }) => conns)).toEqual([0, 0]);
     });
   });
+}
+
+function pemOf(file: string): string {
+  return `${readFileSync(file, "utf8").trim()}\n`;
+}
+
+function openedBy(data: Uint8Array, serverKey: string): CalloutRequest {
+  const token = open(data, curve.seed, serverKey);
+  if (token === undefined) throw new Error("a request that does not open");
+  return JSON.parse(Buffer.from(token.toString("latin1").split(".")[1] ?? "", "base64url").toString("utf8")) as CalloutRequest;
 }

@@ -200,7 +200,7 @@ export class MemoryStream implements TlsStream {
     handshake.gathered = Buffer.concat([handshake.gathered, bytes]);
     if (handshake.gathered.length < HELLO.length) return;
     this.#handshake = undefined;
-    this.tls = { version: "1.3", cipherSuite: "TLS_AES_128_GCM_SHA256", serverName: "", peerCertificateDer: undefined, peerAuthorized: false };
+    this.tls = { version: "1.3", cipherSuite: "TLS_AES_128_GCM_SHA256", serverName: "", peerCertificateDer: undefined };
     handshake.done({ ok: true });
     this.arrived(handshake.gathered.subarray(HELLO.length));
   }

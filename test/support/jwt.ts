@@ -58,6 +58,16 @@ export function creds(token: string, user: Named): string {
   return formatCreds(token, user.seed);
 }
 
+const VERSION_1 = Buffer.from(JSON.stringify({ typ: "jwt", alg: "ed25519" })).toString("base64url");
+
+/** A token as they were written before 2.2: its type, tags and `issuer_account` stand at the top, and only the claims are signed. */
+export function oldToken(type: string, about: Named, issuer: Named, nats: NewClaims["nats"] = {}, extra: Extra = {}): string {
+  const { issuer_account: issuerAccount, ...rest } = nats;
+  const claims = { iat: ISSUED_S, iss: issuer.publicKey, name: about.name, sub: about.publicKey, type, ...extra, ...(issuerAccount === undefined ? {} : { issuer_account: issuerAccount }), nats: rest };
+  const chunk = Buffer.from(JSON.stringify(claims)).toString("base64url");
+  return `${VERSION_1}.${chunk}.${issuer.sign(chunk).toString("base64url")}`;
+}
+
 /** The same claims with a signature that another key made. */
 export function forged(token: string): string {
   const signed = token.slice(0, token.lastIndexOf("."));

@@ -4,7 +4,7 @@
  */
 
 import { certificateFolder, publicKeyPin } from '../support/certificates.ts';
-import { accountToken, activationToken, forged, genericToken, keyNamed, operatorToken, userToken } from '../support/jwt.ts';
+import { accountToken, activationToken, forged, genericToken, keyNamed, oldToken, operatorToken, userToken } from '../support/jwt.ts';
 import { nkeyFromSeed, nkeyNamed, type Nkey } from '../support/nkeys.ts';
 import type { Captures } from './pattern.ts';
 
@@ -35,6 +35,7 @@ function call(name: string, argument: string, scope: MacroScope): string | undef
     case 'seed': return userKey(argument).seed;
     case 'operator': return nkeyNamed('operator', argument).publicKey;
     case 'jwt': return token(argument);
+    case 'old': return token(argument, true);
     case 'forged': return forged(token(argument));
     case 'account': return nkeyNamed('account', argument).publicKey;
     case 'sign': return signature(argument, scope).toString('base64url');
@@ -46,16 +47,19 @@ function call(name: string, argument: string, scope: MacroScope): string | undef
 
 /**
  * The token of `operator NAME`, `account NAME by OPERATOR`, `user NAME by ACCOUNT` or `activation IMPORTER by EXPORTER`, with a JSON object behind it: times, tags
- * and the like of every claim, and the claim's own fields. `@account:NAME` (or another kind) in it is a public key, `"@now+5"` seconds since the Unix epoch.
+ * and the like of every claim, and the claim's own fields. `@account:NAME` (or another kind) in it is a public key, `"@now+5"` seconds since the Unix epoch,
+ * `"@clock+5"` the time of day, UTC. `isOld`: of version 1.
  */
-function token(argument: string): string {
+function token(argument: string, isOld = false): string {
   const match = /^(operator|account|user|activation|generic) (\S+?)(?: by (\S+))?(?: (\{.*\}))?$/s.exec(argument);
   if (match === null) throw new Error(`not a token: ${argument}`);
   const [, type, name, issuer = name, json = '{}'] = match;
   const timed = json.replace(/"@now([+-]\d+)?"/g, (_, offset: string | undefined) => String(Math.floor(Date.now() / 1000) + Number(offset ?? 0)));
-  const keys = timed.replace(/@(operator|account|user):(\w+)/g, (_, kind: 'operator' | 'account' | 'user', of: string) => nkeyNamed(kind, of).publicKey);
+  const clocked = timed.replace(/"@clock([+-]\d+)"/g, (_, offset: string) => `"${new Date(Date.now() + Number(offset) * 1000).toISOString().slice(11, 19)}"`);
+  const keys = clocked.replace(/@(operator|account|user):(\w+)/g, (_, kind: 'operator' | 'account' | 'user', of: string) => nkeyNamed(kind, of).publicKey);
   const { aud, exp, nbf, iat, tags, ...nats } = JSON.parse(keys) as Record<string, never>;
   const extra = Object.fromEntries(Object.entries({ aud, exp, nbf, iat, tags }).filter(([, value]) => value !== undefined));
+  if (isOld) return oldToken(type ?? '', keyNamed(type === 'activation' ? 'account' : (type as 'operator' | 'account' | 'user'), name), keyNamed(type === 'operator' || type === 'account' ? 'operator' : 'account', issuer), nats, extra);
   if (type === 'operator') return operatorToken(keyNamed('operator', name), nats, extra);
   if (type === 'account') return accountToken(keyNamed('account', name), keyNamed('operator', issuer), nats, extra);
   if (type === 'generic') return genericToken(keyNamed('operator', name), keyNamed('operator', issuer), nats, extra);

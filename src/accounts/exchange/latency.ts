@@ -95,7 +95,7 @@ export function traceHeaders(message: Message): Readonly<Record<string, readonly
   const headers = new Map<string, readonly string[]>();
   for (const [key, values] of parseHeaders(message.buffer.latin1Slice(message.bodyStart, message.bodyStart + message.headerLength))) headers.set(canonical(key), values);
   const first = (key: string): string | undefined => headers.get(key)?.[0];
-  const pick = (...keys: readonly string[]): Readonly<Record<string, readonly string[]>> => Object.fromEntries(keys.flatMap((key) => (headers.has(key) ? [[key, headers.get(key) ?? []]] : [])));
+  const pick = (...keys: readonly string[]): Readonly<Record<string, readonly string[]>> => Object.fromEntries([...keys].sort().flatMap((key) => (headers.has(key) ? [[key, headers.get(key) ?? []]] : [])));
 
   const uber = first("Uber-Trace-Id");
   if (uber !== undefined) {

@@ -2,18 +2,16 @@
  * Auth callout: after the server's own verdict, a service in an account of its own has the last word. It gets a token that tells everything the client presented,
  * and answers by a user's token, which says where the client belongs and what it may do. Spec: accounts and authentication, section 9.
  */
-import type { ConnectionType, Options } from "../../config/index.ts";
+import type { ConnectionType, Options, TlsOptions } from "../../config/index.ts";
 import { type AccountClaims, decodeUser, encodeAuthorizationRequest, JwtError, type UserClaims } from "../../jwt/index.ts";
 import type { KeyPair } from "../../util/nkeys.ts";
 import { goQuote } from "../../util/quote.ts";
 import { open, seal } from "../../util/xkeys.ts";
 import { authTimeoutMs, trustedProxy } from "../presented.ts";
+import { CALLOUT_SUBJECT, shielded } from "../shield.ts";
 import type { Authenticator, AuthRequest, AuthResult, Identity } from "../types.ts";
 import { requestClaims } from "./request.ts";
 import { judgeResponse, Violation } from "./response.ts";
-
-/** Where users may not publish who belong to the account that asks: an answer of their own making must stay without a question. */
-export const CALLOUT_SUBJECT = "$SYS.REQ.USER.AUTH";
 
 export interface CalloutHost {
   readonly server: { readonly id: string; readonly name: string; readonly xkey: string };
@@ -87,7 +85,7 @@ export class CalloutAuthenticator implements Authenticator {
     if (!this.isOperatorMode) {
       const rules = this.#configured;
       if (rules === undefined || !this.inner.required(request.connectionType)) return verdict;
-      return this.#isDelegated(request, verdict, rules) ? this.#ask(request, verdict, rules, undefined) : shielded(verdict, rules);
+      return this.#isDelegated(request, verdict, rules) ? this.#ask(request, verdict, rules, undefined) : shieldedIn(verdict, rules);
     }
     // Who did not pass the checks of tokens is nobody's to judge.
     if (!verdict.ok) return verdict;
@@ -99,9 +97,9 @@ export class CalloutAuthenticator implements Authenticator {
     if (claims === undefined || claims.authorization.authUsers.length === 0) return verdict;
     const { authUsers, allowedAccounts, xkey } = claims.authorization;
     const rules: CalloutRules = { account: claims.sub, subject: claims.sub, issuer: "", authUsers: new Set(authUsers), allowedAccounts, xkey };
-    const { nkey, user } = request.connect;
-    const who = nkey || user || verdict.identity.token?.user.sub || "";
-    return rules.authUsers.has(who) ? shielded(verdict, rules) : this.#ask(request, verdict, rules, claims);
+    // Not what else it says of itself: anybody can name a user.
+    const who = verdict.identity.token?.user.sub ?? "";
+    return rules.authUsers.has(who) ? shieldedIn(verdict, rules) : this.#ask(request, verdict, rules, claims);
   }
 
   #isDelegated({ connect }: AuthRequest, verdict: AuthResult, rules: CalloutRules): boolean {
@@ -118,25 +116,25 @@ export class CalloutAuthenticator implements Authenticator {
     const timeoutMs = authTimeoutMs(this.options, request.connectionType);
     const userKey = host.newUserKey();
     const proxyKey = trustedProxy(this.options.trustedProxies, request) ?? "";
-    const claims = requestClaims({ request, verdict, rules, userKey, server: host.server, tags: this.options.serverTags, nowS: host.nowS, timeoutMs, forwardsToken: this.isOperatorMode, noAuthUser: this.#defaultUser(request, verdict) });
+    const claims = requestClaims({ request, verdict, rules, userKey, server: host.server, tags: this.options.serverTags, rootsPem: tlsOf(this.options, request.connectionType)?.caPem ?? "", nowS: host.nowS, timeoutMs, forwardsToken: this.isOperatorMode, noAuthUser: this.#defaultUser(request, verdict) });
     const token = Buffer.from(encodeAuthorizationRequest(claims, host.keys.signing), "latin1");
     const isSealed = rules.xkey !== "";
     const payload = isSealed ? seal(token, host.randomBytes(24), host.keys.curveSeed, rules.xkey) : token;
     const header = isSealed ? `NATS/1.0\r\nNats-Server-Xkey: ${host.server.xkey}\r\n\r\n` : "";
-    const refuse = (detail: string): AuthResult => ({ ok: false, reason: "Authentication Failure", who: whoOf(request), detail });
-    const warn = (text: string): AuthResult => {
+    const refuse = (detail: string, level: "debug" | "error" = "debug"): AuthResult => ({ ok: false, reason: "Authentication Failure", who: whoOf(request, verdict), detail, level });
+    const warn = (text: string, detail = ""): AuthResult => {
       host.warn(text);
-      return refuse("");
+      return refuse(detail, "error");
     };
     if (!host.hasAccount(rules.account)) return warn(`No valid account ${goQuote(rules.account)} for auth callout request: account missing`);
     const answer = await host.ask(rules.account, CALLOUT_SUBJECT, header, payload, timeoutMs);
     if (answer === undefined) return refuse(`Authorization callout response not received in time on account ${goQuote(rules.account)}`);
     try {
       const text = this.#unsealed(answer, rules);
-      const identity = await judgeResponse({ text, wasSealed: isSealed && !Buffer.from(answer.subarray(0, 3)).equals(PLAIN), rules, asking, userKey, serverId: host.server.id, nowS: host.nowS, isProxied: proxyKey !== "", account: (name) => host.claims(name), hasAccount: (name) => host.hasAccount(name), isOperatorMode: this.isOperatorMode });
-      return shielded({ ok: true, identity: { ...identity, proxyKey } }, rules);
+      const identity = await judgeResponse({ text, wasSealed: isSealed && !Buffer.from(answer.subarray(0, 3)).equals(PLAIN), rules, asking, userKey, serverId: host.server.id, nowS: host.nowS, isProxied: proxyKey !== "", account: (name) => host.claims(name), hasAccount: (name) => host.hasAccount(name), isOperatorMode: this.isOperatorMode, presented: presentedAs(request, verdict) });
+      return shieldedIn({ ok: true, identity: { ...identity, proxyKey } }, rules);
     } catch (error) {
-      if (error instanceof Violation) return warn(error.message.charAt(0).toUpperCase() + error.message.slice(1));
+      if (error instanceof Violation) return warn(error.message.charAt(0).toUpperCase() + error.message.slice(1), error.detail);
       throw error;
     }
   }
@@ -152,31 +150,41 @@ export class CalloutAuthenticator implements Authenticator {
     if (answer.length === 0) throw new Violation(`auth callout violation: "no reason supplied" on account ${goQuote(account)}`);
     if (xkey === "" || Buffer.from(answer.subarray(0, 3)).equals(PLAIN)) return Buffer.from(answer).toString("latin1");
     const opened = open(answer, this.host.keys.curveSeed, xkey);
-    if (opened === undefined) throw new Violation(`error decrypting auth callout response on account ${goQuote(account)}: could not decrypt input`);
+    const problem = answer.length < SEALED_BYTES_MIN ? "encrypted input is not valid" : "could not decrypt input";
+    if (opened === undefined) throw new Violation(`error decrypting auth callout response on account ${goQuote(account)}: nkeys: ${problem}`);
     return opened.toString("latin1");
   }
 }
 
 /** How an answer begins that is not sealed: the first bytes of every token. */
 const PLAIN = Buffer.from("eyJ", "latin1");
+/** Version, nonce and something behind them. */
+const SEALED_BYTES_MIN = 29;
 
 /** Users of the account that asks may not ask themselves. */
-function shielded(verdict: AuthResult, { account }: CalloutRules): AuthResult {
+function shieldedIn(verdict: AuthResult, { account }: CalloutRules): AuthResult {
   if (!verdict.ok || verdict.identity.account !== account) return verdict;
-  const { permissions } = verdict.identity;
-  const deny = [...(permissions?.publish?.deny ?? []), CALLOUT_SUBJECT];
-  const identity: Identity = { ...verdict.identity, permissions: { ...permissions, publish: { ...permissions?.publish, deny } } };
-  return { ...verdict, identity };
+  return { ...verdict, identity: { ...verdict.identity, permissions: shielded(verdict.identity.permissions) } };
+}
+
+function tlsOf({ tls, websocket }: Options, type: ConnectionType): TlsOptions | undefined {
+  return type === "WEBSOCKET" ? websocket.tls : tls;
+}
+
+/** How a client is called whose name the service does not say: as what it presented, or as who it is by the server's own verdict. */
+function presentedAs({ connect }: AuthRequest, verdict: AuthResult): Pick<Identity, "user" | "label"> {
+  if (connect.nkey !== "") return { user: connect.nkey, label: `nkey:${connect.nkey}` };
+  if (connect.user !== "") return { user: connect.user, label: `user:${connect.user}` };
+  if (verdict.ok) return { user: verdict.identity.user, label: verdict.identity.label };
+  return connect.auth_token === "" ? { user: "", label: "" } : { user: "[REDACTED]", label: "token" };
 }
 
 /** How the log line goes on. */
-function whoOf({ connect }: AuthRequest): string {
-  if (connect.jwt !== "") {
-    const user = userOf(connect.jwt);
-    if (user !== undefined) return ` - JWT User ${goQuote(user.sub)}`;
-  }
+function whoOf({ connect }: AuthRequest, verdict: AuthResult): string {
   if (connect.nkey !== "") return ` - Nkey ${goQuote(connect.nkey)}`;
   if (connect.user !== "") return ` - User ${goQuote(connect.user)}`;
+  const token = verdict.ok ? verdict.identity.token?.user : connect.jwt === "" ? undefined : userOf(connect.jwt);
+  if (token !== undefined) return ` - JWT User ${goQuote(token.sub)}`;
   return connect.auth_token === "" ? "" : ' - Token "[REDACTED]"';
 }
 

@@ -4,6 +4,7 @@ import type { TlsState } from "../../platform/index.ts";
 import { VERSION } from "../../util/version.ts";
 import type { AuthRequest, AuthResult } from "../types.ts";
 import type { CalloutRules } from "./authenticator.ts";
+import { verifiedChain } from "./chain.ts";
 
 type Claims = Parameters<typeof encodeAuthorizationRequest>[0];
 type Nats = Claims["nats"];
@@ -15,6 +16,8 @@ export interface RequestParts {
   readonly userKey: string;
   readonly server: { readonly id: string; readonly name: string; readonly xkey: string };
   readonly tags: readonly string[];
+  /** Authorities of the listener that the client came by. */
+  readonly rootsPem: string;
   readonly nowS: number;
   readonly timeoutMs: number;
   /** Whether a token that the client sent is passed on. */
@@ -29,7 +32,7 @@ export function requestClaims(parts: RequestParts): Claims {
     user_nkey: userKey,
     client_info: clientInfo(parts),
     connect_opts: connectOptions(parts),
-    ...(request.tls === undefined ? {} : { client_tls: clientTls(request.tls) }),
+    ...(request.tls === undefined ? {} : { client_tls: clientTls(request.tls, parts.rootsPem) }),
   };
   return { sub: rules.subject, iat: nowS, exp: nowS + Math.ceil(timeoutMs / 1000), nats };
 }
@@ -45,10 +48,10 @@ function clientInfo({ request, verdict, noAuthUser }: RequestParts): Nats {
   };
 }
 
-function connectOptions({ request: { connect }, forwardsToken, noAuthUser }: RequestParts): Nats {
+function connectOptions({ request: { connect }, verdict, forwardsToken, noAuthUser }: RequestParts): Nats {
   return {
     ...compact({
-      jwt: forwardsToken ? connect.jwt : "",
+      jwt: verdict.ok && forwardsToken ? (verdict.identity.token?.text ?? "") : "",
       nkey: connect.nkey,
       sig: connect.sig,
       auth_token: connect.auth_token,
@@ -62,17 +65,9 @@ function connectOptions({ request: { connect }, forwardsToken, noAuthUser }: Req
   };
 }
 
-function clientTls({ version, cipherSuite, peerCertificateDer, peerAuthorized }: TlsState): Nats {
-  const chain = peerCertificateDer === undefined ? [] : [pem(peerCertificateDer)];
-  return {
-    ...compact({ version, cipher: cipherSuite }),
-    ...(chain.length === 0 ? {} : peerAuthorized ? { verified_chains: [chain] } : { certs: chain }),
-  };
-}
-
-function pem(der: Uint8Array): string {
-  const text = Buffer.from(der).toString("base64").replace(/.{64}/g, "$&\n").trimEnd();
-  return `-----BEGIN CERTIFICATE-----\n${text}\n-----END CERTIFICATE-----\n`;
+/** A certificate that was presented was verified too: others do not get this far. */
+function clientTls({ version, cipherSuite, peerCertificateDer }: TlsState, rootsPem: string): Nats {
+  return { ...compact({ version, cipher: cipherSuite }), ...(peerCertificateDer === undefined ? {} : { verified_chains: [verifiedChain(peerCertificateDer, rootsPem)] }) };
 }
 
 /** Without what is empty. */

@@ -1,12 +1,11 @@
 /** Operator mode: every client presents a token, and nothing else counts. Spec: accounts and authentication, sections 1.5 (4) and 7.8. */
 import type { ConnectionType, Options } from "../../config/index.ts";
-import { decodeUser, JwtError } from "../../jwt/index.ts";
 import { goQuote } from "../../util/quote.ts";
 import { authTimeoutMs, trustedProxy } from "../presented.ts";
 import type { Authenticator, AuthRequest, AuthResult } from "../types.ts";
 import type { AccountBook, Loaded } from "./book.ts";
 import { tokenIdentity } from "./identity.ts";
-import { closeLogin, type LoginResult, openLogin, type TokenLogin } from "./login.ts";
+import { closeLogin, type LoginResult, openLogin, type PresentedToken, presentedToken, type TokenLogin } from "./login.ts";
 
 type Opened = Extract<ReturnType<typeof openLogin>, { ok: true; account: string }>;
 
@@ -40,7 +39,8 @@ export class OperatorAuthenticator implements Authenticator {
 
   authenticate(request: AuthRequest): AuthResult | Promise<AuthResult> {
     const proxyKey = trustedProxy(this.options.trustedProxies, request);
-    const { token, who } = this.#presented(request.connect.jwt);
+    const token = this.#presented(request.connect.jwt);
+    const who = token.user === undefined ? "" : ` - JWT User ${goQuote(token.user.sub)}`;
     if (proxyKey === undefined) return { ok: false, reason: "Proxy Not Trusted", who, detail: "" };
     const login: TokenLogin = { token, signature: request.connect.sig, nonce: request.nonce, remoteAddress: request.remoteAddress, connectionType: request.connectionType, isProxied: proxyKey !== "" };
     const rules = { nowS: this.book.nowS, pinned: this.#pinned };
@@ -54,23 +54,19 @@ export class OperatorAuthenticator implements Authenticator {
       const { claims, isExpired } = loaded;
       const { trust } = this.book;
       const closed = closeLogin(login, rules, opened.user, { claims, isExpired, isTrusted: trust.trusts(claims.iss), isStrict: trust.isStrict(claims.iss) });
-      return closed.ok ? { ok: true, identity: tokenIdentity(closed, claims, proxyKey) } : refusal(closed, who);
+      return closed.ok ? { ok: true, identity: tokenIdentity(closed, token.text, claims, proxyKey) } : refusal(closed, who);
     };
     const loaded = this.book.load(opened.account);
     return loaded instanceof Promise ? loaded.then(conclude) : conclude(loaded);
   }
 
   /** What the client sent; or the default, when that is no user's token. */
-  #presented(sent: string): { readonly token: string; readonly who: string } {
+  #presented(text: string): PresentedToken {
     const { defaultSentinel } = this.options.operator;
-    for (const token of [sent, defaultSentinel]) {
-      try {
-        if (token !== "") return { token, who: ` - JWT User ${goQuote(decodeUser(token).sub)}` };
-      } catch (error) {
-        if (!(error instanceof JwtError)) throw error;
-      }
-    }
-    return { token: sent, who: "" };
+    const sent = presentedToken(text);
+    if (sent.user !== undefined || defaultSentinel === "") return sent;
+    const sentinel = presentedToken(defaultSentinel);
+    return sentinel.user === undefined ? sent : sentinel;
   }
 }
 

@@ -2,15 +2,16 @@
 import type { PermissionOptions } from "../../config/index.ts";
 import { type AccountClaims, hasPermissions, type PermissionClaims, type UserLimits } from "../../jwt/index.ts";
 import type { CloseReason } from "../../protocol/index.ts";
+import { shielded } from "../shield.ts";
 import type { Identity, TokenIdentity } from "../types.ts";
 import { isRevoked, type LoginResult } from "./login.ts";
 
 const DEFAULT_RESPONSES = 1;
 const DEFAULT_RESPONSES_NS = 120_000_000_000;
 
-export function tokenIdentity(login: Extract<LoginResult, { ok: true }>, account: AccountClaims, proxyKey: string): Identity {
+export function tokenIdentity(login: Extract<LoginResult, { ok: true }>, text: string, account: AccountClaims, proxyKey: string): Identity {
   const { user, limits, signer, expiresAtS } = login;
-  const token: TokenIdentity = { user, limits, signer, scope: scopeText(account, signer) };
+  const token: TokenIdentity = { text, user, limits, signer, scope: scopeText(account, signer) };
   return {
     account: account.sub,
     accountTag: account.name,
@@ -32,7 +33,8 @@ export function review({ user, limits, signer, scope }: TokenIdentity, account: 
   if (limits.bearerToken && account.limits.disallowBearer) return { keep: false, error: "Authorization Violation", reason: "Authentication Failure" };
   const isKnown = signer === account.sub ? !isStrict : account.signingKeys.has(signer);
   if (!isKnown || scopeText(account, signer) !== scope) return { keep: false, error: "", reason: "Authentication Failure" };
-  return { keep: true, permissions: permissionsOf(limits, account) };
+  const permissions = permissionsOf(limits, account);
+  return { keep: true, permissions: account.authorization.authUsers.length === 0 ? permissions : shielded(permissions) };
 }
 
 /** The template of a signing key as text: another one means another user. */

@@ -4,6 +4,6 @@ export { OperatorAuthenticator } from "./authenticator.ts";
 export { AccountBook, type Loaded } from "./book.ts";
 export { permissionsOf, review, scopeText } from "./identity.ts";
 export { isRevoked } from "./login.ts";
-export { timeLeftS } from "./times.ts";
+export { loginEndS, timeLeftS } from "./times.ts";
 export { MemoryResolver, type Resolver, ResolverError } from "./resolver.ts";
 export { Trust } from "./trust.ts";

@@ -5,11 +5,14 @@
 import { type AccountClaims, applyTemplate, contains, decodeUser, hasNoLimits, hasPermissions, JwtError, parseCidr, type UserClaims, type UserLimits, validateUser } from "../../jwt/index.ts";
 import { verifySignature } from "../../util/nkeys.ts";
 import { decodeSignature } from "../presented.ts";
-import { timeLeftS } from "./times.ts";
+import { loginEndS, timeLeftS } from "./times.ts";
+
+/** A token with its signature checked, which is done once: what it says, or why it says nothing. */
+export type PresentedToken = { readonly text: string; readonly user: UserClaims } | { readonly text: string; readonly user?: undefined; readonly problem: string };
 
 /** What a user presents. */
 export interface TokenLogin {
-  readonly token: string;
+  readonly token: PresentedToken;
   /** base64url without padding, or standard base64; empty: none. */
   readonly signature: string;
   readonly nonce: string;
@@ -43,16 +46,21 @@ function refuse(detail: string): LoginResult {
   return { ok: false, detail };
 }
 
-/** Steps 1 to 4, before the account is needed. */
-export function openLogin(login: TokenLogin, rules: LoginRules): { readonly ok: true; readonly user: UserClaims; readonly account: string } | LoginResult {
-  if (login.token === "") return refuse("Authentication requires a user JWT");
-  let user: UserClaims;
+/** Checks the signature of what was sent; an empty text is no token. */
+export function presentedToken(text: string): PresentedToken {
+  if (text === "") return { text, problem: "" };
   try {
-    user = decodeUser(login.token);
+    return { text, user: decodeUser(text) };
   } catch (error) {
     if (!(error instanceof JwtError)) throw error;
-    return refuse(`User JWT not valid: ${error.message}`);
+    return { text, problem: error.message };
   }
+}
+
+/** Steps 1 to 4, before the account is needed. */
+export function openLogin(login: TokenLogin, rules: LoginRules): { readonly ok: true; readonly user: UserClaims; readonly account: string } | LoginResult {
+  if (login.token.user === undefined) return refuse(login.token.text === "" ? "Authentication requires a user JWT" : `User JWT not valid: ${login.token.problem}`);
+  const { user } = login.token;
   if (user.proxyRequired && !login.isProxied) return { ok: false, detail: "", proxyRequired: true };
   const issues = validateUser(user, rules.nowS);
   if (issues.blocks(true)) return refuse(`User JWT no longer valid: ${issues.texts.join("; ")}`);
@@ -79,6 +87,7 @@ export function closeLogin(login: TokenLogin, rules: LoginRules, user: UserClaim
       return refuse("User JWT generated invalid permissions");
     }
   }
+  if (limits.proxyRequired && !login.isProxied) return { ok: false, detail: "", proxyRequired: true };
   if (account.isExpired) return refuse("Account JWT has expired");
   if (limits.bearerToken && claims.limits.disallowBearer) return refuse("Account does not allow bearer tokens");
   if (limits.allowedConnectionTypes.length > 0 && !limits.allowedConnectionTypes.some((type) => type.toUpperCase() === login.connectionType)) return refuse("Connection type not allowed");
@@ -91,8 +100,7 @@ export function closeLogin(login: TokenLogin, rules: LoginRules, user: UserClaim
   // 14
   const left = timeLeftS(limits.times, limits.timesLocation, rules.nowS);
   if (left === undefined) return { ok: false, detail: "Outside connect times", isError: true };
-  const ends = [user.exp, left === Infinity ? 0 : rules.nowS + left].filter((end) => end > 0);
-  return { ok: true, user, limits, signer: user.iss, expiresAtS: ends.length === 0 ? 0 : Math.min(...ends) };
+  return { ok: true, user, limits, signer: user.iss, expiresAtS: loginEndS(user.exp, left, rules.nowS) };
 }
 
 function signatureProblem({ signature, nonce }: TokenLogin, key: string): string | undefined {

@@ -20,6 +20,12 @@ export function timeLeftS(times: readonly TimeRange[], zone: string, nowS: numbe
   return most;
 }
 
+/** Seconds since the Unix epoch at which a login ends, by its token (`expS`, 0: never) or `leftS` from now; 0: never. */
+export function loginEndS(expS: number, leftS: number, nowS: number): number {
+  const ends = [expS, leftS === Infinity ? 0 : nowS + leftS].filter((end) => end > 0);
+  return ends.length === 0 ? 0 : Math.min(...ends);
+}
+
 function seconds(text: string): number {
   const [hours = 0, minutes = 0, rest = 0] = text.split(":").map(Number);
   return hours * 3600 + minutes * 60 + rest;

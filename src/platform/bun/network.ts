@@ -140,7 +140,6 @@ class BunStream implements TlsStream {
       cipherSuite: cipher?.standardName ?? cipher?.name ?? "",
       serverName: (socket.getServername() || "") as string,
       peerCertificateDer: der,
-      peerAuthorized: verify,
     };
     this.#settle({ ok: true });
   }
