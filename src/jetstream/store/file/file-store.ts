@@ -267,7 +267,7 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
     this.#bury();
     if (this.#toErase.length > 0) this.#eraseNow();
     this.#stayAwake();
-    if (this.#waitsForDevice) this.#syncs.begin(this.#written);
+    if (this.#waitsForDevice) this.#syncs.commit(this.#written);
     else {
       this.#settleMark(this.#written);
       if (!options.async) this.#announce(state.lastSeq);
@@ -324,13 +324,13 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
       segment.file.create();
       segment.isCreated = true;
       this.#syncs.folderChanged();
-      this.#syncs.wrote(segment);
+      this.#syncs.wrote(segment, 0);
     }
     const { tail } = segment;
     if (tail === undefined || segment.writtenEnd === segment.end) return;
     segment.file.append(tail, segment.writtenEnd, undefined);
+    this.#syncs.wrote(segment, segment.end - segment.writtenEnd);
     segment.writtenEnd = segment.end;
-    this.#syncs.wrote(segment);
     this.#uncommitted.add(segment);
   }
 
