@@ -11,6 +11,7 @@ import { ByteWindow } from "../log/window.ts";
 import type { StorageFile, Timer } from "../../../platform/index.ts";
 import { Background, type Job } from "./background.ts";
 import { eraseInPlace } from "./erase.ts";
+import { SEGMENT_HEADER_BYTES } from "./format.ts";
 import { FileSegment } from "./file-segment.ts";
 import { discardFolder } from "./leftovers.ts";
 import { localJob, localNow, toGlobal } from "./local-index.ts";
@@ -46,6 +47,8 @@ const IDLE_MS = 10_000;
 const ROLL_EMPTY_BYTES = 1024 * 1024;
 /** Sequences in one note. */
 const NOTE_SEQUENCES_MAX = 4096;
+/** With `always`, smaller writes go to where the file was written before (`SegmentFile.blank`); for larger ones that would cost more than it saves. */
+const BLANKING_BYTES_MAX = 16 * 1024;
 /** A segment with fewer dead bytes is not rewritten. */
 const DEAD_BYTES_MIN = 16 * 1024;
 
@@ -328,8 +331,10 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
     }
     const { tail } = segment;
     if (tail === undefined || segment.writtenEnd === segment.end) return;
+    const bytes = segment.end - segment.writtenEnd;
     segment.file.append(tail, segment.writtenEnd, undefined);
-    this.#syncs.wrote(segment, segment.end - segment.writtenEnd);
+    if (this.#waitsForDevice && bytes <= BLANKING_BYTES_MAX) segment.file.blank(SEGMENT_HEADER_BYTES + this.#segmentBytes);
+    this.#syncs.wrote(segment, bytes);
     segment.writtenEnd = segment.end;
     this.#uncommitted.add(segment);
   }
@@ -339,6 +344,7 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
     const { tail } = segment;
     if (tail !== undefined) this.#turnTail(segment, tail);
     segment.tail = undefined;
+    this.#attempt(() => segment.file.trim());
     this.#cold.push(segment);
     this.#saveLater(segment);
     if (this.options.compression === "s2") this.#rewrite(segment);
@@ -791,6 +797,7 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
     this.#end();
     this.background.stop();
     this.#attempt(() => {
+      this.#active.file.trim();
       this.#syncs.syncNow();
       for (const segment of this.list.segments) {
         const { index } = segment;

@@ -54,7 +54,7 @@ export function recoverStore(host: RecoveryHost, segmentRecordsMax: number): Rec
     const isLast = done === ids.length - 1;
     const recovered = recoverSegment(folder, id, isLast);
     if (recovered === undefined) continue;
-    const { segment, local, lost } = recovered;
+    const { segment, local, lost, isOpenEnded } = recovered;
     segment.file.closeHandle();
     // What a merge left behind: its messages are in the segment before.
     if (local.first <= coveredTo && local.last <= coveredTo) {
@@ -65,7 +65,7 @@ export function recoverStore(host: RecoveryHost, segmentRecordsMax: number): Rec
     for (const seq of lost.sequences) host.state.lose(seq, 0);
     if (lost.bytes > 0) host.state.loseBytes(lost.bytes);
     if (wasTorn !== undefined) for (let seq = wasTorn.last + 1; seq < local.first && seq - wasTorn.last <= segmentRecordsMax; seq++) host.state.lose(seq, 0);
-    wasTorn = segment.isDamaged && local.fileBytes > 0 && lost.sequences.length === 0 ? segment : undefined;
+    wasTorn = isOpenEnded ? segment : undefined;
     if (local.floor > floor) {
       floor = local.floor;
       floorSegment = id;

@@ -43,13 +43,21 @@ export interface Damage {
 export interface Scan {
   readonly local: LocalIndex;
   readonly damages: readonly Damage[];
-  /** Bytes behind the last whole record. */
+  /** Bytes behind the last whole record, and how many zeros follow these to the end of the file: those were written ahead. */
   readonly tornBytes: number;
+  readonly blankBytes: number;
 }
 
 /** What a message counts for in a file store. */
 export function fileSize(subjectLength: number, headerLength: number, payloadLength: number): number {
   return 30 + subjectLength + payloadLength + (headerLength > 0 ? 4 + headerLength : 0);
+}
+
+/** Zeros at the end of the window, `most` at most. */
+function blanksAtEnd({ buffer, length }: ByteWindow, most: number): number {
+  let blanks = 0;
+  while (blanks < most && buffer[length - 1 - blanks] === 0) blanks++;
+  return blanks;
 }
 
 export function scanSegment(file: SegmentFile): Scan {
@@ -92,7 +100,8 @@ class Scanner {
     const window = new ByteWindow(bytes + 8);
     window.length = bytes === 0 ? 0 : this.file.handle.read(window.buffer, 0, bytes, SEGMENT_HEADER_BYTES);
     const end = this.file.isPlain ? this.#scanRecords(window, 0, window.length, 0, true) : this.#scanFrames(window);
-    const tornBytes = this.#badBytes;
+    const blankBytes = blanksAtEnd(window, this.#badBytes);
+    const tornBytes = this.#badBytes - blankBytes;
     for (const seq of this.#removed) this.#takeOut(seq);
     const gone = new Set(this.#removed);
     const damages = this.#damages.map((damage) => ({ ...damage, sequences: damage.sequences.filter((seq) => seq >= this.#floor && !gone.has(seq)) }));
@@ -101,7 +110,7 @@ class Scanner {
       local: {
         id: header.id,
         salt: header.salt,
-        fileBytes: fileBytes - tornBytes,
+        fileBytes: fileBytes - this.#badBytes,
         end,
         first: header.first,
         last,
@@ -118,6 +127,7 @@ class Scanner {
       },
       damages,
       tornBytes,
+      blankBytes,
     };
   }
 
