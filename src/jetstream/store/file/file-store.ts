@@ -753,7 +753,7 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
     yield segment.file.handle.sync();
     if (!isWanted() || segment.index === undefined) return;
     const local = yield* localJob(segment, segment.index, this.subjectTable, this.#notedFloor);
-    if (local === undefined || segment.index === undefined || !this.list.segments.includes(segment)) return;
+    if (segment.index === undefined || !this.list.segments.includes(segment)) return;
     this.folder.writeIndex(segment.file, local);
     segment.isIndexSaved = true;
     segment.notes = [];

@@ -104,9 +104,9 @@ export function recoverStore(host: RecoveryHost, segmentRecordsMax: number): Rec
 /** Adds a segment's messages to subjects and state. */
 function fold(host: RecoveryHost, segment: FileSegment, local: LocalIndex): void {
   const { index, subjects } = local;
-  const counts = new Uint32Array(subjects.length + 1);
-  const firsts = new Uint32Array(subjects.length + 1);
-  const lasts = new Uint32Array(subjects.length + 1);
+  const counts = new Uint32Array(subjects.count + 1);
+  const firsts = new Uint32Array(subjects.count + 1);
+  const lasts = new Uint32Array(subjects.count + 1);
   let bytes = 0;
   for (let slot = 0; slot < index.count; slot++) {
     const number = index.ids[slot];
@@ -115,10 +115,10 @@ function fold(host: RecoveryHost, segment: FileSegment, local: LocalIndex): void
     lasts[number] = slot;
     bytes += index.sizes[slot];
   }
-  const ids = new Uint32Array(subjects.length + 1);
-  for (let number = 1; number <= subjects.length; number++) {
+  const ids = new Uint32Array(subjects.count + 1);
+  for (let number = 1; number <= subjects.count; number++) {
     if (counts[number] === 0) continue;
-    ids[number] = host.subjects.intern(subjects[number - 1]);
+    ids[number] = host.subjects.intern(subjects.name(number));
     host.subjects.addMany(ids[number], counts[number], index.seqOf(firsts[number]), index.seqOf(lasts[number]));
     segment.live += counts[number];
   }

@@ -24,6 +24,7 @@ import {
 } from "../log/record.ts";
 import { SegmentIndex } from "../log/segment-index.ts";
 import { ByteWindow } from "../log/window.ts";
+import { DictionaryWriter } from "./dictionary.ts";
 import { decodeFrameHeader, FRAME_HEADER_BYTES, frameBytes, SEGMENT_HEADER_BYTES } from "./format.ts";
 import type { LocalIndex } from "./index-file.ts";
 import type { FrameTable, SegmentFile } from "./segment-file.ts";
@@ -66,7 +67,7 @@ export function scanSegment(file: SegmentFile): Scan {
 
 class Scanner {
   readonly #index: SegmentIndex;
-  readonly #subjects: string[] = [];
+  readonly #subjects = new DictionaryWriter();
   readonly #numbers = new Map<string, number>();
   readonly #removed: number[] = [];
   readonly #damages: Damage[] = [];
@@ -121,7 +122,7 @@ class Scanner {
         lastNanos: this.#lastNanos,
         marksUnion: this.#marksUnion,
         index: this.#index,
-        subjects: this.#subjects,
+        subjects: this.#subjects.finish(),
         removed: this.#removed.filter((seq) => seq < header.first),
         frames: this.#frames,
       },
@@ -209,7 +210,7 @@ class Scanner {
       const subject = subjectAt(window, at);
       number = this.#numbers.get(subject) ?? 0;
       if (number === 0) {
-        number = this.#subjects.push(subject);
+        number = this.#subjects.add(subject);
         this.#numbers.set(subject, number);
       }
       size = fileSize(subjectLengthAt(window, at), headerLengthAt(window, at), payloadLengthAt(window, at));
