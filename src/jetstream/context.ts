@@ -5,6 +5,7 @@
 import type { Logger } from "../log/index.ts";
 import type { Clock, Random, StorageDisk } from "../platform/index.ts";
 import type { Subscriber } from "../routing/index.ts";
+import type { SyncPace } from "./store/index.ts";
 import type { Storage } from "./wire.ts";
 
 /** The `jetstream` block in force, defaults filled in; replaced as a whole at reload. */
@@ -54,6 +55,7 @@ export interface JetStreamContext {
   readonly clock: Clock;
   readonly random: Random;
   readonly disk: StorageDisk;
+  readonly syncPace: SyncPace;
   readonly log: Logger;
   readonly settings: JetStreamSettings;
   readonly server: { readonly id: string; readonly name: string };

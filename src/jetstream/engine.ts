@@ -22,7 +22,7 @@ import { snapshotRoutes } from "./api/snapshots.ts";
 import { streamRoutes } from "./api/streams.ts";
 import { handlePull, openAckRoads } from "./consumer/index.ts";
 import type { EndOfTurn, JetStreamContext, JetStreamSettings } from "./context.ts";
-import { removeLeftovers } from "./store/index.ts";
+import { MeasuredPace, removeLeftovers, type SyncPace } from "./store/index.ts";
 import { Stream } from "./stream/index.ts";
 import type { Storage } from "./wire.ts";
 
@@ -57,6 +57,7 @@ export class JetStream implements JetStreamContext {
   settings: JetStreamSettings;
   readonly usage = { memory: 0, store: 0 };
   readonly batches = { atomic: 0, fast: 0 };
+  readonly syncPace: SyncPace;
   readonly #host: JetStreamHost;
   readonly #nuid: Nuid;
   readonly #accounts = new Map<string, JetStreamAccount>();
@@ -71,6 +72,7 @@ export class JetStream implements JetStreamContext {
   constructor(host: JetStreamHost, settings: JetStreamSettings) {
     this.#host = host;
     this.settings = settings;
+    this.syncPace = new MeasuredPace(host.clock);
     this.#nuid = new Nuid((below) => host.random.integer(below));
     const routes = [...accountRoutes, ...streamRoutes, ...messageRoutes, ...consumerRoutes, ...snapshotRoutes];
     this.#dispatcher = new Dispatcher(

@@ -236,7 +236,7 @@ export class Parser {
       if (next >= 0) {
         this.#heldLength = 0;
         this.#heldTarget = 0;
-        if (held.length > HELD_KEEP) this.#held = undefined;
+        if (held.length > HELD_KEEP) this.#release(held);
         return at;
       }
       this.#heldTarget = this.#needed;
@@ -249,16 +249,18 @@ export class Parser {
     const length = this.#heldLength + (end - start);
     let held = this.#held;
     if (held === undefined || held.length < length) {
-      let capacity = Math.max(held?.length ?? 0, HELD_MIN);
-      while (capacity < length) capacity *= 2;
-      if (target > 0 && capacity > target) capacity = Math.max(target, length);
-      const grown = Buffer.allocUnsafeSlow(capacity);
+      const grown = takeSpare(length, target) ?? Buffer.allocUnsafeSlow(capacityFor(held?.length ?? 0, length, target));
       if (held !== undefined) held.copy(grown, 0, 0, this.#heldLength);
       this.#held = held = grown;
     }
     bytes.copy(held, this.#heldLength, start, end);
     this.#heldLength = length;
     this.#heldTarget = target;
+  }
+
+  #release(held: Buffer): void {
+    this.#held = undefined;
+    if (held.length <= SPARE_MAX && held.length > (spare?.length ?? 0)) spare = held;
   }
 
   #failedIn(buffer: Buffer, at: number, end: number): ParseError {
@@ -500,6 +502,27 @@ const FAILED_TEXT_BYTES = 32;
 
 /** A held buffer larger than this is given back as soon as its operation is done, so that one large message does not cost memory for ever. */
 const HELD_KEEP = 64 * 1024;
+
+/**
+ * The largest of those, if it is no larger than this, waits for whoever needs one next, of all connections: large messages come in rows, and fresh memory costs twice
+ * what the copy into it does.
+ */
+const SPARE_MAX = 1024 * 1024;
+let spare: Buffer | undefined;
+
+/** The spare buffer, for `length` bytes of an operation of `target` bytes in all (0: not known yet), if it is large enough. */
+function takeSpare(length: number, target: number): Buffer | undefined {
+  const taken = spare;
+  if (taken === undefined || length <= HELD_MIN || taken.length < Math.max(length, target)) return undefined;
+  spare = undefined;
+  return taken;
+}
+
+function capacityFor(held: number, length: number, target: number): number {
+  let capacity = Math.max(held, HELD_MIN);
+  while (capacity < length) capacity *= 2;
+  return target > 0 && capacity > target ? Math.max(target, length) : capacity;
+}
 
 function isBlank(code: number): boolean {
   return code === BLANK || code === TAB;

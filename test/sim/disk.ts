@@ -267,7 +267,7 @@ export class MemoryDisk implements StorageDisk {
       if (change.kind === "write") contents.change({ ...change, bytes: change.bytes.slice(0, whim.integer(change.bytes.length + 1)) });
     });
     this.counts.writes++;
-    const growth = change.kind === "write" ? Math.max(0, change.position + change.bytes.length - contents.size) : 0;
+    const growth = change.kind === "write" ? Math.max(0, change.position + change.bytes.length - contents.size) : Math.min(0, change.sizeBytes - contents.size);
     if (growth <= this.freeBytes) {
       this.freeBytes -= growth;
       return contents.change(change);

@@ -7,6 +7,7 @@ import type { MessageStore, StoreEvents, StoreOptions } from "./message-store.ts
 
 export { discardFolder, removeLeftovers } from "./file/leftovers.ts";
 export { openAssetFiles } from "./files/asset-files.ts";
+export { MeasuredPace, type SyncPace } from "./sync-pace.ts";
 export { StoredMessage } from "./message-store.ts";
 export type { Filters, MessageStore, NewMessage, RemovedMessage, StoreEvents, StoreOptions, StoreState, SubjectState } from "./message-store.ts";
 

@@ -10,7 +10,7 @@ import { CrashError } from "../../sim/disk.ts";
 import { SeededRandom } from "../../sim/random.ts";
 import { contents } from "./support/compare.ts";
 import { Model } from "./support/model.ts";
-import { ALWAYS, given, PLAIN, World } from "./support/world.ts";
+import { ALWAYS, given, PLAIN, QUICK, World } from "./support/world.ts";
 
 const SUBJECTS = ["a", "a.b", "a.c", "b.b", "a.b.c"];
 const LIVES = 6;
@@ -26,6 +26,14 @@ const cases: readonly Case[] = [
   { name: "killed, compressed", how: "kill", prepare: (world) => void (world.options = { ...PLAIN, compression: "s2" }) },
   { name: "killed, encrypted", how: "kill", prepare: (world) => void (world.encryption = { key: "k", previousKey: "", cipher: "aes" }) },
   { name: "without power, always", how: "power", prepare: (world) => void (world.options = ALWAYS) },
+  {
+    name: "without power, always, a quick device",
+    how: "power",
+    prepare: (world) => {
+      world.options = ALWAYS;
+      world.syncPace = QUICK;
+    },
+  },
   {
     name: "without power, always, encrypted and compressed",
     how: "power",

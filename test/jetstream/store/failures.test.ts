@@ -1,7 +1,7 @@
 /** A disk without room, a device that does not sync, and what a store promises then. */
 import { describe, expect, test } from "bun:test";
 import { StoredMessage } from "../../../src/jetstream/store/index.ts";
-import { ALWAYS, given, PLAIN, World } from "./support/world.ts";
+import { ALWAYS, given, PLAIN, QUICK, SLOW, World } from "./support/world.ts";
 
 function bodyOf(length: number): string {
   return "x".repeat(length);
@@ -73,9 +73,10 @@ describe("a full disk", () => {
 });
 
 describe("a device that does not sync", () => {
-  test("with always: nothing is committed, all is taken back, and later it works again", async () => {
+  for (const [device, syncPace] of [["slow", SLOW], ["quick", QUICK]] as const) test(`with always, on a ${device} device: nothing is committed, all is taken back, and later it works again`, async () => {
     const world = new World();
     world.options = ALWAYS;
+    world.syncPace = syncPace;
     const store = world.openFile();
     store.append(given({ subject: "a", body: "kept" }));
     store.flush();
@@ -141,6 +142,24 @@ describe("when messages are committed", () => {
     expect(world.committed).toEqual([1, 100]);
     expect(world.disk.counts.syncs).toBe(2);
     expect(store.uncommittedBytes).toBe(0);
+  });
+
+  test("with always and a quick device: within the flush, and in order when the commit brings more", () => {
+    const world = new World();
+    world.options = ALWAYS;
+    world.syncPace = QUICK;
+    const store = world.openFile();
+    world.onCommitted = (seq) => {
+      if (seq > 2) return;
+      store.append(given({ subject: "b" }));
+      store.flush();
+      // Not told yet: who heard of this commit has not done with it.
+      expect(store.committedSeq).toBe(seq);
+    };
+    store.append(given({ subject: "a" }));
+    store.flush();
+    expect(world.committed).toEqual([1, 2, 3]);
+    expect(world.disk.counts.syncs).toBe(3);
   });
 
   test("asynchronously: before they are written", () => {

@@ -11,6 +11,7 @@ import { ByteWindow } from "../log/window.ts";
 import type { StorageFile, Timer } from "../../../platform/index.ts";
 import { Background, type Job } from "./background.ts";
 import { eraseInPlace } from "./erase.ts";
+import { SEGMENT_HEADER_BYTES } from "./format.ts";
 import { FileSegment } from "./file-segment.ts";
 import { discardFolder } from "./leftovers.ts";
 import { localJob, localNow, toGlobal } from "./local-index.ts";
@@ -46,6 +47,8 @@ const IDLE_MS = 10_000;
 const ROLL_EMPTY_BYTES = 1024 * 1024;
 /** Sequences in one note. */
 const NOTE_SEQUENCES_MAX = 4096;
+/** With `always`, smaller writes go to where the file was written before (`SegmentFile.blank`); for larger ones that would cost more than it saves. */
+const BLANKING_BYTES_MAX = 16 * 1024;
 /** A segment with fewer dead bytes is not rewritten. */
 const DEAD_BYTES_MIN = 16 * 1024;
 
@@ -267,7 +270,7 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
     this.#bury();
     if (this.#toErase.length > 0) this.#eraseNow();
     this.#stayAwake();
-    if (this.#waitsForDevice) this.#syncs.begin(this.#written);
+    if (this.#waitsForDevice) this.#syncs.commit(this.#written);
     else {
       this.#settleMark(this.#written);
       if (!options.async) this.#announce(state.lastSeq);
@@ -324,13 +327,15 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
       segment.file.create();
       segment.isCreated = true;
       this.#syncs.folderChanged();
-      this.#syncs.wrote(segment);
+      this.#syncs.wrote(segment, 0);
     }
     const { tail } = segment;
     if (tail === undefined || segment.writtenEnd === segment.end) return;
+    const bytes = segment.end - segment.writtenEnd;
     segment.file.append(tail, segment.writtenEnd, undefined);
+    if (this.#waitsForDevice && bytes <= BLANKING_BYTES_MAX) segment.file.blank(SEGMENT_HEADER_BYTES + this.#segmentBytes);
+    this.#syncs.wrote(segment, bytes);
     segment.writtenEnd = segment.end;
-    this.#syncs.wrote(segment);
     this.#uncommitted.add(segment);
   }
 
@@ -339,6 +344,7 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
     const { tail } = segment;
     if (tail !== undefined) this.#turnTail(segment, tail);
     segment.tail = undefined;
+    this.#attempt(() => segment.file.trim());
     this.#cold.push(segment);
     this.#saveLater(segment);
     if (this.options.compression === "s2") this.#rewrite(segment);
@@ -747,7 +753,7 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
     yield segment.file.handle.sync();
     if (!isWanted() || segment.index === undefined) return;
     const local = yield* localJob(segment, segment.index, this.subjectTable, this.#notedFloor);
-    if (local === undefined || segment.index === undefined || !this.list.segments.includes(segment)) return;
+    if (segment.index === undefined || !this.list.segments.includes(segment)) return;
     this.folder.writeIndex(segment.file, local);
     segment.isIndexSaved = true;
     segment.notes = [];
@@ -791,6 +797,7 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
     this.#end();
     this.background.stop();
     this.#attempt(() => {
+      this.#active.file.trim();
       this.#syncs.syncNow();
       for (const segment of this.list.segments) {
         const { index } = segment;

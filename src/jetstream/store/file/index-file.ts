@@ -6,6 +6,7 @@
  */
 import { SegmentIndex } from "../log/segment-index.ts";
 import { checksumOfBytes } from "../log/checksum.ts";
+import { Dictionary } from "./dictionary.ts";
 import { FORMAT_VERSION, putSeq, seqIn } from "./format.ts";
 import type { FrameTable } from "./segment-file.ts";
 
@@ -32,9 +33,9 @@ export interface LocalIndex {
   readonly lastSeconds: number;
   readonly lastNanos: number;
   readonly marksUnion: number;
-  /** Its `ids` are places in `subjects` plus one. */
+  /** Its `ids` are numbers in `subjects`. */
   readonly index: SegmentIndex;
-  readonly subjects: readonly string[];
+  readonly subjects: Dictionary;
   /** Sequences of earlier segments that it tells were removed. */
   readonly removed: readonly number[];
   readonly frames: FrameTable;
@@ -43,15 +44,15 @@ export interface LocalIndex {
 export function encodeIndex(local: LocalIndex, seal: ((bytes: Uint8Array) => Uint8Array) | undefined): Buffer {
   const { index, subjects, removed, frames } = local;
   const { count } = index;
-  const dictionary = Buffer.from(subjects.join(""), "latin1");
-  const words = HEAD_WORDS + subjects.length + count * (index.deltas === undefined ? 3 : 4) + (removed.length + frames.starts.length) * 2;
+  const { bytes: dictionary, ends } = subjects;
+  const words = HEAD_WORDS + subjects.count + count * (index.deltas === undefined ? 3 : 4) + (removed.length + frames.starts.length) * 2;
   const marksBytes = index.marks === undefined ? 0 : (count + 3) & ~3;
   const bytes = Buffer.from(new ArrayBuffer(words * 4 + marksBytes + dictionary.length));
   const w = new Int32Array(bytes.buffer, 0, words);
   w[0] = FORMAT_VERSION;
   w[1] = (index.marks === undefined ? 0 : HAS_MARKS) | (index.deltas === undefined ? 0 : HAS_DELTAS);
   w[2] = count;
-  w[3] = subjects.length;
+  w[3] = subjects.count;
   w[4] = dictionary.length;
   w[5] = removed.length;
   w[6] = frames.starts.length;
@@ -69,7 +70,7 @@ export function encodeIndex(local: LocalIndex, seal: ((bytes: Uint8Array) => Uin
   w[28] = local.lastNanos;
   bytes.set(local.salt, 30 * 4);
   let at = HEAD_WORDS;
-  for (const subject of subjects) w[at++] = subject.length;
+  for (let i = 0, start = 0; i < ends.length; start = ends[i++]) w[at++] = ends[i] - start;
   for (const column of [index.ids, index.offsets, index.sizes, index.deltas]) {
     if (column === undefined) continue;
     w.set(column.subarray(0, count), at);
@@ -133,9 +134,8 @@ export function decodeIndex(file: Uint8Array, open: ((bytes: Uint8Array) => Uint
   if ((flags & HAS_MARKS) !== 0) index.marks = bytes.subarray(at * 4, at * 4 + count);
   const dictionaryAt = bytes.length - dictionaryBytes;
   const dictionary = Buffer.from(bytes.buffer, bytes.byteOffset + dictionaryAt, dictionaryBytes);
-  const subjects: string[] = [];
-  let place = 0;
-  for (const length of lengths) subjects.push(dictionary.latin1Slice(place, (place += length)));
+  const ends = new Uint32Array(subjectCount);
+  for (let i = 0, end = 0; i < subjectCount; i++) ends[i] = end += lengths[i];
   return {
     id: seqIn(w, 8),
     salt: bytes.subarray(30 * 4, 34 * 4),
@@ -150,7 +150,7 @@ export function decodeIndex(file: Uint8Array, open: ((bytes: Uint8Array) => Uint
     lastNanos: w[28],
     marksUnion: w[7],
     index,
-    subjects,
+    subjects: new Dictionary(dictionary, ends),
     removed,
     frames,
   };

@@ -12,6 +12,8 @@ export interface RecoveredSegment {
   readonly local: LocalIndex;
   /** Sequences that could not be read, with the bytes they lay in. */
   readonly lost: { readonly sequences: readonly number[]; readonly bytes: number };
+  /** Records at its end may be missing: there were zeros, as it was being written, or something that is no record. */
+  readonly isOpenEnded: boolean;
 }
 
 /** Undefined when nothing of it can be used. Throws when no key opens it. */
@@ -31,8 +33,8 @@ export function recoverSegment(folder: StoreFolder, id: number, isLast: boolean)
     return undefined;
   }
   const saved = folder.readIndex(file);
-  const scan: Scan = saved === undefined ? scanSegment(file) : { local: saved, damages: [], tornBytes: 0 };
-  const { damages, tornBytes } = scan;
+  const scan: Scan = saved === undefined ? scanSegment(file) : { local: saved, damages: [], tornBytes: 0, blankBytes: 0 };
+  const { damages, tornBytes, blankBytes } = scan;
   let { local } = scan;
   let bytes = 0;
   for (const damage of damages) {
@@ -41,12 +43,14 @@ export function recoverSegment(folder: StoreFolder, id: number, isLast: boolean)
   }
   if (tornBytes > 0 && isLast) {
     log.warn(`Cut ${tornBytes} bytes of an unfinished write from the end of ${file.path} of stream '${folder.title}', after sequence ${local.last}`);
-    file.fileBytes = local.fileBytes;
-    file.handle.truncate(local.fileBytes);
   } else if (tornBytes > 0) {
     log.error(`Damage in ${file.path} of stream '${folder.title}' at offset ${local.fileBytes}: ${tornBytes} bytes at its end`);
     bytes += tornBytes;
     local = { ...local, fileBytes: file.fileBytes };
+  }
+  if (local.fileBytes < file.fileBytes) {
+    file.fileBytes = local.fileBytes;
+    file.handle.truncate(local.fileBytes);
   }
   file.frames = local.frames;
   const segment = new FileSegment(local.first, file);
@@ -63,5 +67,7 @@ export function recoverSegment(folder: StoreFolder, id: number, isLast: boolean)
   segment.lastSeconds = local.lastSeconds;
   segment.lastNanos = local.lastNanos;
   segment.hasNotes = local.removed.length > 0;
-  return { segment, local, lost: { sequences: damages.flatMap(({ sequences }) => sequences), bytes } };
+  const sequences = damages.flatMap((damage) => damage.sequences);
+  const isOpenEnded = blankBytes > 0 || (segment.isDamaged && local.fileBytes > 0 && sequences.length === 0);
+  return { segment, local, lost: { sequences, bytes }, isOpenEnded };
 }

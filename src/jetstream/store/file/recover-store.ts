@@ -54,7 +54,7 @@ export function recoverStore(host: RecoveryHost, segmentRecordsMax: number): Rec
     const isLast = done === ids.length - 1;
     const recovered = recoverSegment(folder, id, isLast);
     if (recovered === undefined) continue;
-    const { segment, local, lost } = recovered;
+    const { segment, local, lost, isOpenEnded } = recovered;
     segment.file.closeHandle();
     // What a merge left behind: its messages are in the segment before.
     if (local.first <= coveredTo && local.last <= coveredTo) {
@@ -65,7 +65,7 @@ export function recoverStore(host: RecoveryHost, segmentRecordsMax: number): Rec
     for (const seq of lost.sequences) host.state.lose(seq, 0);
     if (lost.bytes > 0) host.state.loseBytes(lost.bytes);
     if (wasTorn !== undefined) for (let seq = wasTorn.last + 1; seq < local.first && seq - wasTorn.last <= segmentRecordsMax; seq++) host.state.lose(seq, 0);
-    wasTorn = segment.isDamaged && local.fileBytes > 0 && lost.sequences.length === 0 ? segment : undefined;
+    wasTorn = isOpenEnded ? segment : undefined;
     if (local.floor > floor) {
       floor = local.floor;
       floorSegment = id;
@@ -104,9 +104,9 @@ export function recoverStore(host: RecoveryHost, segmentRecordsMax: number): Rec
 /** Adds a segment's messages to subjects and state. */
 function fold(host: RecoveryHost, segment: FileSegment, local: LocalIndex): void {
   const { index, subjects } = local;
-  const counts = new Uint32Array(subjects.length + 1);
-  const firsts = new Uint32Array(subjects.length + 1);
-  const lasts = new Uint32Array(subjects.length + 1);
+  const counts = new Uint32Array(subjects.count + 1);
+  const firsts = new Uint32Array(subjects.count + 1);
+  const lasts = new Uint32Array(subjects.count + 1);
   let bytes = 0;
   for (let slot = 0; slot < index.count; slot++) {
     const number = index.ids[slot];
@@ -115,10 +115,10 @@ function fold(host: RecoveryHost, segment: FileSegment, local: LocalIndex): void
     lasts[number] = slot;
     bytes += index.sizes[slot];
   }
-  const ids = new Uint32Array(subjects.length + 1);
-  for (let number = 1; number <= subjects.length; number++) {
+  const ids = new Uint32Array(subjects.count + 1);
+  for (let number = 1; number <= subjects.count; number++) {
     if (counts[number] === 0) continue;
-    ids[number] = host.subjects.intern(subjects[number - 1]);
+    ids[number] = host.subjects.intern(subjects.name(number));
     host.subjects.addMany(ids[number], counts[number], index.seqOf(firsts[number]), index.seqOf(lasts[number]));
     segment.live += counts[number];
   }

@@ -24,6 +24,7 @@ import {
 } from "../log/record.ts";
 import { SegmentIndex } from "../log/segment-index.ts";
 import { ByteWindow } from "../log/window.ts";
+import { DictionaryWriter } from "./dictionary.ts";
 import { decodeFrameHeader, FRAME_HEADER_BYTES, frameBytes, SEGMENT_HEADER_BYTES } from "./format.ts";
 import type { LocalIndex } from "./index-file.ts";
 import type { FrameTable, SegmentFile } from "./segment-file.ts";
@@ -43,13 +44,21 @@ export interface Damage {
 export interface Scan {
   readonly local: LocalIndex;
   readonly damages: readonly Damage[];
-  /** Bytes behind the last whole record. */
+  /** Bytes behind the last whole record, and how many zeros follow these to the end of the file: those were written ahead. */
   readonly tornBytes: number;
+  readonly blankBytes: number;
 }
 
 /** What a message counts for in a file store. */
 export function fileSize(subjectLength: number, headerLength: number, payloadLength: number): number {
   return 30 + subjectLength + payloadLength + (headerLength > 0 ? 4 + headerLength : 0);
+}
+
+/** Zeros at the end of the window, `most` at most. */
+function blanksAtEnd({ buffer, length }: ByteWindow, most: number): number {
+  let blanks = 0;
+  while (blanks < most && buffer[length - 1 - blanks] === 0) blanks++;
+  return blanks;
 }
 
 export function scanSegment(file: SegmentFile): Scan {
@@ -58,7 +67,7 @@ export function scanSegment(file: SegmentFile): Scan {
 
 class Scanner {
   readonly #index: SegmentIndex;
-  readonly #subjects: string[] = [];
+  readonly #subjects = new DictionaryWriter();
   readonly #numbers = new Map<string, number>();
   readonly #removed: number[] = [];
   readonly #damages: Damage[] = [];
@@ -92,7 +101,8 @@ class Scanner {
     const window = new ByteWindow(bytes + 8);
     window.length = bytes === 0 ? 0 : this.file.handle.read(window.buffer, 0, bytes, SEGMENT_HEADER_BYTES);
     const end = this.file.isPlain ? this.#scanRecords(window, 0, window.length, 0, true) : this.#scanFrames(window);
-    const tornBytes = this.#badBytes;
+    const blankBytes = blanksAtEnd(window, this.#badBytes);
+    const tornBytes = this.#badBytes - blankBytes;
     for (const seq of this.#removed) this.#takeOut(seq);
     const gone = new Set(this.#removed);
     const damages = this.#damages.map((damage) => ({ ...damage, sequences: damage.sequences.filter((seq) => seq >= this.#floor && !gone.has(seq)) }));
@@ -101,7 +111,7 @@ class Scanner {
       local: {
         id: header.id,
         salt: header.salt,
-        fileBytes: fileBytes - tornBytes,
+        fileBytes: fileBytes - this.#badBytes,
         end,
         first: header.first,
         last,
@@ -112,12 +122,13 @@ class Scanner {
         lastNanos: this.#lastNanos,
         marksUnion: this.#marksUnion,
         index: this.#index,
-        subjects: this.#subjects,
+        subjects: this.#subjects.finish(),
         removed: this.#removed.filter((seq) => seq < header.first),
         frames: this.#frames,
       },
       damages,
       tornBytes,
+      blankBytes,
     };
   }
 
@@ -199,7 +210,7 @@ class Scanner {
       const subject = subjectAt(window, at);
       number = this.#numbers.get(subject) ?? 0;
       if (number === 0) {
-        number = this.#subjects.push(subject);
+        number = this.#subjects.add(subject);
         this.#numbers.set(subject, number);
       }
       size = fileSize(subjectLengthAt(window, at), headerLengthAt(window, at), payloadLengthAt(window, at));

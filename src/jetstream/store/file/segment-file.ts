@@ -3,7 +3,7 @@
  * that is the place in the file less the header.
  */
 import { uncompress } from "snappyjs";
-import type { Random, StorageDisk, StorageFile } from "../../../platform/index.ts";
+import { DiskError, type Random, type StorageDisk, type StorageFile } from "../../../platform/index.ts";
 import { derived, open, seal, type SealKey } from "../files/keys.ts";
 import { lengthAt } from "../log/record.ts";
 import type { ByteWindow } from "../log/window.ts";
@@ -20,6 +20,11 @@ import {
   type SegmentHeader,
 } from "./format.ts";
 
+/** Blanks that are written in one go: as many as the file has bytes, between these. */
+const BLANKS_MIN = 4096;
+const BLANKS_MAX = 256 * 1024;
+const BLANKS = Buffer.alloc(BLANKS_MAX);
+
 /** Where frames are: places in the plain segment and in the file, ascending. */
 export interface FrameTable {
   readonly starts: number[];
@@ -34,6 +39,8 @@ export class SegmentFile {
   fileBytes: number;
   /** Filled as frames are written or scanned. */
   frames: FrameTable = { starts: [], places: [] };
+  /** The file has zeros from `fileBytes` up to here. */
+  #blankTo = 0;
 
   constructor(
     private readonly disk: StorageDisk,
@@ -123,6 +130,32 @@ export class SegmentFile {
     return encodeFrame(this.#key === undefined ? inner : seal(this.#key, inner, this.random), plain.length, start, isSmaller);
   }
 
+  /**
+   * Writes zeros behind the end if there are none, up to `limit` bytes of the file. What is written over them later needs no change of the file's size or places, which a sync
+   * would have to wait for: 113 instead of 194 µs (ext4). Without room on the disk there are none.
+   */
+  blank(limit: number): void {
+    if (this.fileBytes < this.#blankTo) return;
+    const bytes = Math.min(BLANKS_MAX, Math.max(BLANKS_MIN, this.fileBytes));
+    const to = Math.min(limit, (this.fileBytes + bytes) & -BLANKS_MIN);
+    if (to <= this.fileBytes) return;
+    this.#blankTo = to;
+    try {
+      this.handle.write(BLANKS, 0, to - this.fileBytes, this.fileBytes);
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      this.trim();
+      this.#blankTo = Number.POSITIVE_INFINITY;
+    }
+  }
+
+  /** Cuts zeros from the end. */
+  trim(): void {
+    if (this.fileBytes >= this.#blankTo) return;
+    this.handle.truncate(this.fileBytes);
+    this.#blankTo = 0;
+  }
+
   /** Forgets frames from a place on, and cuts the file there. */
   cut(place: number): void {
     if (this.isPlain) this.fileBytes = SEGMENT_HEADER_BYTES + place;
@@ -134,6 +167,7 @@ export class SegmentFile {
       }
     }
     this.handle.truncate(this.fileBytes);
+    this.#blankTo = 0;
   }
 
   /**

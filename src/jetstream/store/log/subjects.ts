@@ -140,6 +140,42 @@ export class SubjectTable {
     return name;
   }
 
+  // Names as bytes
+
+  nameLength(id: number): number {
+    let length = -1;
+    for (let node = id; node !== ROOT; node = this.#word(node, PARENT)) length += this.#word(node, TOKEN_LENGTH) + 1;
+    return length;
+  }
+
+  /** Writes the subject of a number so that it ends before `end`. */
+  putName(id: number, into: Uint8Array, end: number): void {
+    for (let node = id, at = end; node !== ROOT; ) {
+      const page = this.#pages[node >>> PAGE_BITS];
+      const word = (node & PAGE_MASK) * STRIDE;
+      const length = page[word + TOKEN_LENGTH];
+      at -= length;
+      this.#tokens.copy(page[word + TOKEN], length, into, at);
+      node = page[word + PARENT];
+      if (node !== ROOT) into[--at] = DOT;
+    }
+  }
+
+  /** Whether a number, any number, is that of a subject with messages whose name is `bytes[start, end)`. */
+  isName(id: number, bytes: Uint8Array, start: number, end: number): boolean {
+    if (id <= ROOT || id >= this.#made || this.messages(id) === 0) return false;
+    for (let node = id, at = end; ; at--) {
+      const page = this.#pages[node >>> PAGE_BITS];
+      const word = (node & PAGE_MASK) * STRIDE;
+      const length = page[word + TOKEN_LENGTH];
+      at -= length;
+      if (at < start || !this.#tokens.equalsBytes(page[word + TOKEN], length, bytes, at)) return false;
+      node = page[word + PARENT];
+      if (node === ROOT) return at === start;
+      if (at === start || bytes[at - 1] !== DOT) return false;
+    }
+  }
+
   // Figures
 
   messages(id: number): number {

@@ -66,6 +66,23 @@ export class TokenArena {
     return true;
   }
 
+  /** Whether a token is the `length` bytes from `start` on. */
+  equalsBytes(place: number, length: number, bytes: Uint8Array, start: number): boolean {
+    const page = this.#pages[place >>> 16];
+    if (page === undefined) return length === 0;
+    const offset = place & 0xffff;
+    for (let i = 0; i < length; i++) if (page[offset + i] !== bytes[start + i]) return false;
+    return true;
+  }
+
+  /** Copies a token to `at`. */
+  copy(place: number, length: number, into: Uint8Array, at: number): void {
+    const page = this.#pages[place >>> 16];
+    if (page === undefined) return;
+    const offset = place & 0xffff;
+    for (let i = 0; i < length; i++) into[at + i] = page[offset + i];
+  }
+
   /** A token as a byte string. */
   text(place: number, length: number): string {
     const page = this.#pages[place >>> 16];

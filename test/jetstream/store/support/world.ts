@@ -1,12 +1,16 @@
 /** A store under test: a context with virtual time, a disk with faults, and what the store said. */
 import type { EndOfTurn, JetStreamContext, JetStreamSettings } from "../../../../src/jetstream/context.ts";
-import { type MessageStore, type NewMessage, openFileStore, openMemoryStore, type StoreOptions } from "../../../../src/jetstream/store/index.ts";
+import { type MessageStore, type NewMessage, openFileStore, openMemoryStore, type StoreOptions, type SyncPace } from "../../../../src/jetstream/store/index.ts";
 import { VirtualClock } from "../../../sim/clock.ts";
 import { MemoryDisk } from "../../../sim/disk.ts";
 import { SeededRandom } from "../../../sim/random.ts";
 
 export const PLAIN: StoreOptions = { compression: "none", syncIntervalMs: 120_000, async: false };
 export const ALWAYS: StoreOptions = { ...PLAIN, syncIntervalMs: "always" };
+
+/** No store waits for this device; every store does for that one. */
+export const SLOW: SyncPace = { mayWait: () => false, took: () => undefined };
+export const QUICK: SyncPace = { mayWait: () => true, took: () => undefined };
 
 const FOLDER = "/js/A/streams/S/messages";
 
@@ -22,6 +26,7 @@ export class World {
   readonly #items: EndOfTurn[] = [];
   encryption: JetStreamSettings["encryption"];
   options = PLAIN;
+  syncPace = SLOW;
   maxBytes: number | undefined;
   #ids = 0;
 
@@ -60,6 +65,7 @@ export class World {
       clock: this.clock,
       random: this.random,
       disk: this.disk,
+      syncPace: this.syncPace,
       log,
       settings,
       server: { id: "ID", name: "name" },
