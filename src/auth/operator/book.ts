@@ -5,6 +5,7 @@
 import { type AccountClaims, decodeAccount, JwtError, validateAccount } from "../../jwt/index.ts";
 import type { Logger } from "../../log/index.ts";
 import type { Clock, Timer } from "../../platform/index.ts";
+import { formatDurationMs } from "../../util/duration.ts";
 import { isPublicKey } from "../../util/nkeys.ts";
 import { type Resolver, ResolverError } from "./resolver.ts";
 import type { Trust } from "./trust.ts";
@@ -121,10 +122,11 @@ export class AccountBook {
     try {
       const fetched = this.resolver.fetch(account);
       if (!(fetched instanceof Promise)) return fetched;
-      return fetched.catch(failed).finally(() => {
+      const tellSlow = (): void => {
         const tookMs = clock.monotonicMs() - startMs;
-        if (tookMs > SLOW_FETCH_MS) log.warn(`Account [${account}] fetch took ${Math.round(tookMs)}ms`);
-      });
+        if (tookMs > SLOW_FETCH_MS) log.warn(`Account [${account}] fetch took ${formatDurationMs(tookMs)}`);
+      };
+      return fetched.finally(tellSlow).catch(failed);
     } catch (error) {
       return failed(error);
     }

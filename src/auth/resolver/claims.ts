@@ -186,10 +186,10 @@ export class ClaimsService {
 
   async #updateLoaded(payload: string, account: string): Promise<ClaimsReply> {
     if (payload === "") return this.#failure(account, "jwt update error", "request body is empty");
-    if (!this.host.isLoaded(account)) return success(account, "jwt update skipped");
     try {
       const claims = decodeAccount(payload);
       if (claims.sub !== account) throw new Refusal("subject does not match jwt content");
+      if (!this.host.isLoaded(account)) return success(account, "jwt update skipped");
       this.#mustBeTrusted(claims);
       const problem = await this.host.update(account, payload);
       if (problem !== undefined) throw new Refusal(problem);

@@ -120,8 +120,8 @@ export class Admission {
       const others = account.clientConnections - (account === link.account ? 1 : 0);
       if (account !== link.account) link.traffic.moveTo(account);
       if (limit >= 0 && others >= limit) {
-        link.identity = identity;
         link.logged.error("maximum account active connections exceeded");
+        link.identity = identity;
         link.closeWithError("maximum account active connections exceeded", "Maximum Account Connections Exceeded");
         return false;
       }
