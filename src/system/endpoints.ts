@@ -25,6 +25,7 @@ import {
   subsz,
   varz,
 } from "../monitor/index.ts";
+import { formatDuration } from "../util/duration.ts";
 import type { SystemHost } from "./host.ts";
 import { type RequestBody, ServiceError } from "./request.ts";
 
@@ -33,6 +34,16 @@ export type Endpoint = (source: SystemHost, body: RequestBody) => unknown;
 
 /** An account's own services: the account is in the subject. */
 export type AccountEndpoint = (source: SystemHost, body: RequestBody, account: string) => unknown;
+
+/** What the reference calls the options of a server's endpoint. */
+export function optionsOf(name: string): string {
+  return `${name.slice(0, 1)}${name.slice(1).toLowerCase()}EventOptions`;
+}
+
+/** The same for an account's endpoint. */
+export function accountOptionsOf(name: string): string {
+  return name === "INFO" ? "AccInfoEventOptions" : name === "STATZ" ? "AccountStatzEventOptions" : optionsOf(name);
+}
 
 /** Profiles take this long at most. */
 const PROFILE_NS_MAX = 15_000_000_000;
@@ -97,16 +108,16 @@ const STATES = ["open", "closed", "all"] as const;
 
 /** Throws `ParameterError`. */
 function connzOf(body: RequestBody, account: string): ConnzOptions {
-  const state = STATES[body.number("state")] ?? "open";
+  const state = STATES[body.number("state", "server.ConnState")] ?? "none";
   const filterSubject = body.text("filter_subject");
   if (filterSubject !== "" && account === "") throw new ParameterError("filter by subject only valid with account filtering");
   return {
-    sort: checkedSort(body.text("sort"), state),
+    sort: checkedSort(body.text("sort", "server.SortOpt"), state),
     auth: body.flag("auth"),
     subscriptions: wanted(body),
     offset: body.number("offset"),
     limit: body.number("limit"),
-    cid: body.number("cid"),
+    cid: body.number("cid", "uint64"),
     state,
     user: body.text("user"),
     account,
@@ -181,9 +192,9 @@ function expvarz(source: SystemHost): unknown {
 /** The profiles that a program of this kind has: its heap. The others of the reference are of its own runtime. */
 function profilez(body: RequestBody): unknown {
   const name = body.text("name");
-  const durationNs = body.number("duration");
+  const durationNs = body.number("duration", "time.Duration");
   if (name === "") return { profile: null, error: "Profile name not specified" };
-  if (name === "cpu" && (durationNs <= 0 || durationNs > PROFILE_NS_MAX)) return { profile: null, error: `Duration ${durationNs / 1e9}s should be between 0s and 15s` };
+  if (name === "cpu" && (durationNs <= 0 || durationNs > PROFILE_NS_MAX)) return { profile: null, error: `Duration ${formatDuration(BigInt(durationNs))} should be between 0s and 15s` };
   if (name !== "heap") return { profile: null, error: `Profile ${JSON.stringify(name)} not found` };
   return { profile: Buffer.from(Bun.generateHeapSnapshot("v8")).toString("base64"), error: "" };
 }
