@@ -219,6 +219,10 @@ export class Server implements LinkHost, MonitorSource {
     this.#system?.connected(link);
   }
 
+  onLinkLeft(account: Account): void {
+    this.#system?.left(account);
+  }
+
   onLinkRefused(link: ClientLink, reason: CloseReason): void {
     this.#system?.refused(link, reason);
   }

@@ -77,6 +77,10 @@ export class System {
     this.#events.connected(link);
   }
 
+  left(account: Account): void {
+    this.#events.left(account);
+  }
+
   disconnected(link: ClientLink): void {
     this.#events.disconnected(link);
   }

@@ -62,8 +62,11 @@ export class Admission {
   /** Before another CONNECT: the client is again one that has not said who it is. */
   forget(): void {
     const { link } = this;
+    const { account, host } = link;
     link.identity = undefined;
-    if (link.account !== link.host.globalAccount) link.traffic.moveTo(link.host.globalAccount);
+    if (account === host.globalAccount) return;
+    link.traffic.moveTo(host.globalAccount);
+    host.onLinkLeft(account);
   }
 
   /** After a reload: the stored CONNECT is judged again. */
