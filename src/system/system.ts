@@ -161,8 +161,12 @@ export class System {
     try {
       const body = RequestBody.read(request.payload, options);
       if (!isMeant(body, this.host)) return;
+      const answer = (data: unknown): void => {
+        if (data !== undefined) this.#reply(link, request.reply, request.header, { server: this.host.serverBlock(), ...(data === null ? {} : { data }) });
+      };
       const data = find(body);
-      if (data !== undefined) this.#reply(link, request.reply, request.header, { server: this.host.serverBlock(), ...(data === null ? {} : { data }) });
+      if (data instanceof Promise) data.then(answer, (error: unknown) => this.host.log.error(`Internal error: ${String(error)}`));
+      else answer(data);
     } catch (error) {
       this.#refuse(link, request, error);
     }
