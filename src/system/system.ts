@@ -21,6 +21,8 @@ export type { SystemHost } from "./host.ts";
 const KIND_SYSTEM = 3;
 
 interface Request {
+  /** Where it was asked, and is answered. */
+  readonly link: InternalLink;
   readonly subject: string;
   readonly reply: string;
   /** Header block, or empty. */
@@ -120,7 +122,7 @@ export class System {
     for (const prefix of ["$SYS.REQ.SERVER.PING", `$SYS.REQ.SERVER.${id}`]) {
       this.#serve(link, `${prefix}.STATSZ`, (request) => this.#answerStatsz(request));
       this.#serve(link, `${prefix}.IDZ`, ({ reply }) => this.#reply(link, reply, "", { name: this.host.identity.name, host: this.host.options.host, id }));
-      for (const [name, endpoint] of SERVER_ENDPOINTS) this.#serve(link, `${prefix}.${name}`, (request) => this.#answer(link, request, optionsOf(name), (body) => endpoint(this.host, body)));
+      for (const [name, endpoint] of SERVER_ENDPOINTS) this.#serve(link, `${prefix}.${name}`, (request) => this.#answer(request, optionsOf(name), (body) => endpoint(this.host, body)));
     }
     this.#serve(link, `$SYS.REQ.SERVER.${id}.RELOAD`, (request) => this.#answerReload(request));
     this.#serve(link, `$SYS.REQ.SERVER.${id}.KICK`, (request) => this.#answerAboutClient(request, (cid) => this.#kick(cid)));
@@ -135,6 +137,7 @@ export class System {
     link.subscribe(toByteString(subject), (message: Message, delivered, origin) => {
       const { buffer, bodyStart, headerLength, bodyEnd } = message;
       handle({
+        link,
         subject: fromByteString(delivered),
         reply: message.reply(),
         header: headerLength === 0 ? "" : buffer.latin1Slice(bodyStart, bodyStart + headerLength),
@@ -151,24 +154,24 @@ export class System {
       if (!isMeant(RequestBody.read(request.payload, optionsOf("STATSZ")), this.host)) return;
       this.#reply(this.#link, request.reply, "", { server: this.host.serverBlock(), statsz: statsz(this.host) });
     } catch (error) {
-      this.#refuse(this.#link, request, error);
+      this.#refuse(request, error);
     }
   }
 
   /** `find` gives the data; undefined: no answer at all, null: an answer without data. */
-  #answer(link: InternalLink, request: Request, options: string, find: (body: RequestBody) => unknown): void {
+  #answer(request: Request, options: string, find: (body: RequestBody) => unknown): void {
     if (request.reply === "") return;
     try {
       const body = RequestBody.read(request.payload, options);
       if (!isMeant(body, this.host)) return;
       const answer = (data: unknown): void => {
-        if (data !== undefined) this.#reply(link, request.reply, request.header, { server: this.host.serverBlock(), ...(data === null ? {} : { data }) });
+        if (data !== undefined) this.#reply(request.link, request.reply, request.header, { server: this.host.serverBlock(), ...(data === null ? {} : { data }) });
       };
       const data = find(body);
       if (data instanceof Promise) data.then(answer, (error: unknown) => this.host.log.error(`Internal error: ${String(error)}`));
       else answer(data);
     } catch (error) {
-      this.#refuse(link, request, error);
+      this.#refuse(request, error);
     }
   }
 
@@ -177,12 +180,11 @@ export class System {
     const tokens = request.subject.split(".");
     const name = tokens.at(-1) ?? "";
     const account = tokens.slice(3, -1).join(".");
-    const window = this.#whereAsked(request.origin);
     const endpoint = ACCOUNT_ENDPOINTS.get(name);
     if (name === "CONNS") return this.#answerConns(request, account);
     const options = accountOptionsOf(name);
-    if (account === "PING" && name === "STATZ") this.#answer(window, request, options, (body) => accountsStatz(this.host, body));
-    else if (endpoint !== undefined) this.#answer(window, request, options, (body) => endpoint(this.host, body, account));
+    if (account === "PING" && name === "STATZ") this.#answer(request, options, (body) => accountsStatz(this.host, body));
+    else if (endpoint !== undefined) this.#answer(request, options, (body) => endpoint(this.host, body, account));
   }
 
   /** Other servers ask this: what is no request for one gets no answer. */
@@ -194,16 +196,15 @@ export class System {
   }
 
   #answerUser(request: Request): void {
-    const window = this.#whereAsked(request.origin);
     const data = userInfo(request.origin, Number(this.host.platform.clock.nowNs() / 1_000_000_000n));
-    if (request.reply !== "" && data !== undefined) this.#reply(window, request.reply, "", { server: this.host.serverBlock(), data });
+    if (request.reply !== "" && data !== undefined) this.#reply(request.link, request.reply, "", { server: this.host.serverBlock(), data });
   }
 
   #answerReload(request: Request): void {
     try {
       if (!isMeant(RequestBody.read(request.payload, "EventFilterOptions"), this.host)) return;
     } catch (error) {
-      return this.#refuse(this.#link, request, error);
+      return this.#refuse(request, error);
     }
     const conclude = (problem: string | undefined): void => {
       const body = { server: this.host.serverBlock(), ...(problem === undefined ? {} : { error: { code: 500, description: problem } }) };
@@ -215,7 +216,7 @@ export class System {
   /** A request that does not say which client gets no answer. */
   #answerAboutClient(request: Request, act: (cid: number) => null): void {
     const cid = request.payload === "" ? undefined : unlessRefused(() => RequestBody.read(request.payload, "EventFilterOptions").number("cid"));
-    if (cid !== undefined) this.#answer(this.#link, request, "EventFilterOptions", () => act(cid));
+    if (cid !== undefined) this.#answer(request, "EventFilterOptions", () => act(cid));
   }
 
   #kick(cid: number): null {
@@ -262,12 +263,7 @@ export class System {
     return count;
   }
 
-  #whereAsked(origin: Subscriber | undefined): InternalLink {
-    const account = origin !== undefined && "account" in origin ? (origin as ClientLink).account : this.account;
-    return this.#windowIn(account);
-  }
-
-  #refuse(link: InternalLink, { reply }: Request, error: unknown): void {
+  #refuse({ link, reply }: Request, error: unknown): void {
     if (!(error instanceof ServiceError)) throw error;
     const { code, message: description, withData } = error;
     if (reply !== "") this.#reply(link, reply, "", { server: this.host.serverBlock(), ...(withData ? { data: null } : {}), error: { code, description } });

@@ -156,6 +156,8 @@ if (hasTool("nsc")) {
       await work.nsc("generate", "activation", "--account", "FARM", "--target-account", "SHOP", "--subject", "price", "--output-file", service);
       await work.nsc("add", "import", "--account", "SHOP", "--token", service, "--local-subject", "ask", "--service");
       await work.nsc("add", "import", "--account", "THIEF", "--src-account", work.key("FARM"), "--remote-subject", "milk.fresh", "--local-subject", "bought");
+      // The system account that nsc makes offers every account what concerns it.
+      await work.nsc("add", "import", "--account", "SHOP", "--src-account", work.key("SYS"), "--remote-subject", `$SYS.REQ.ACCOUNT.${work.key("SHOP")}.INFO`, "--service", "--local-subject", "me");
       await site.push("FARM", "SHOP", "THIEF");
       const [cow, clerk, thief] = [await site.join("FARM", "cow"), await site.join("SHOP", "clerk"), await site.join("THIEF", "thief")];
       const stolen = thief.subscribe(">");
@@ -164,6 +166,7 @@ if (hasTool("nsc")) {
       cow.subscribe("price", { callback: (_, message) => void message.respond("2") });
       await cow.flush();
       expect((await clerk.request("ask")).string()).toBe("2");
+      expect((await clerk.request("me")).json<object>()).toMatchObject({ data: { account_name: work.key("SHOP"), name_tag: "SHOP", client_connections: 1 } });
       await thief.flush();
       expect(stolen.getReceived()).toBe(0);
 
