@@ -90,6 +90,8 @@ export interface LinkHost {
   onLinkOpened(link: ClientLink): void;
   /** The client is who it says, and may stay. Called again when it says to be somebody else. */
   onLinkAdmitted(link: ClientLink): void;
+  /** A client of this account says to be somebody else: the account has one less. */
+  onLinkLeft(account: Account): void;
   /** What the client presented was not good enough. It is still open. */
   onLinkRefused(link: ClientLink, reason: CloseReason): void;
   /** The link is closed: out of the table, into the closed ring. Called once. */

@@ -95,7 +95,7 @@ function detail(source: MonitorSource, account: Account): AccountDetail {
     client_connections: account.clientConnections,
     subscriptions: account.interest.size,
     mappings: optionalRecord(sortedRecord(mappingsOf(options, configured).map((mapping) => [mapping.source, destinations(mapping)] as const))),
-    exports: optional((configured?.exports ?? []).map((offer) => exported(offer, claims))),
+    exports: optional([...(configured?.exports ?? []).map((offer) => exported(offer, claims)), ...offered(source, account)]),
     imports: optional([...(configured?.imports ?? []).map((wanted) => imported(wanted, source)), ...builtIn(source, account)]),
     ...(claims === undefined ? {} : { jwt: claims.token, issuer_key: claims.iss }),
     name_tag: claims === undefined || claims.name === "" ? account.name : claims.name,
@@ -135,16 +135,31 @@ function exported(offer: ExportOptions, claims: AccountClaims | undefined): Expo
   };
 }
 
+/** What the system account offers to every account. */
+function offered({ jetstream }: MonitorSource, { isSystem }: Account): readonly Exported[] {
+  if (!isSystem) return [];
+  const service = (subject: string, response_type: string): Exported => ({ subject, type: "service", response_type });
+  return [
+    service("$SYS.REQ.ACCOUNT.*.CONNZ", RESPONSE_TYPES.stream),
+    service("$SYS.REQ.ACCOUNT.*.STATZ", RESPONSE_TYPES.stream),
+    service("$SYS.DEBUG.SUBSCRIBERS", RESPONSE_TYPES.singleton),
+    service("$SYS.REQ.USER.*.INFO", RESPONSE_TYPES.singleton),
+    ...(jetstream === undefined ? [] : [service("$JS.API.>", RESPONSE_TYPES.singleton)]),
+  ];
+}
+
 /** What every account has from the system account. */
 function builtIn({ options: { systemAccount }, jetstream }: MonitorSource, { name, isSystem }: Account): readonly Imported[] {
-  if (systemAccount === "" || isSystem) return [];
+  if (systemAccount === "") return [];
   const from = (subject: string, to: string, share: boolean): Imported => ({ subject, account: systemAccount, to, local_subject: to, type: "service", invalid: false, share, tracking: false });
+  const about = from(`$SYS.REQ.USER.${name}.INFO`, "$SYS.REQ.USER.INFO", true);
+  if (isSystem) return [about];
   return [
-    from(`$SYS.REQ.USER.${name}.INFO`, "$SYS.REQ.USER.INFO", true),
+    about,
     from(`$SYS.REQ.ACCOUNT.${name}.CONNZ`, "$SYS.REQ.ACCOUNT.PING.CONNZ", false),
     from(`$SYS.REQ.ACCOUNT.${name}.CONNZ`, "$SYS.REQ.SERVER.PING.CONNZ", false),
     from(`$SYS.REQ.ACCOUNT.${name}.STATZ`, "$SYS.REQ.ACCOUNT.PING.STATZ", false),
-    ...(jetstream?.accounts.has(name) === true ? [from("$JS.API.>", "$JS.API.>", true)] : []),
+    ...(jetstream === undefined ? [] : [from("$JS.API.>", "$JS.API.>", true)]),
   ];
 }
 

@@ -18,7 +18,8 @@ export interface ConnzOptions {
   readonly limit: number;
   /** Only this connection; 0: all. */
   readonly cid: number;
-  readonly state: "open" | "closed" | "all";
+  /** `none`: a state that does not exist, of which there are no connections. */
+  readonly state: "open" | "closed" | "all" | "none";
   readonly user: string;
   readonly account: string;
   readonly mqttClient: string;
@@ -125,7 +126,7 @@ export function connz(source: MonitorSource, options: ConnzOptions): Connz {
 }
 
 function openRows(source: MonitorSource, options: ConnzOptions): ConnectionRow[] {
-  if (options.state === "closed") return [];
+  if (options.state === "closed" || options.state === "none") return [];
   const rows: ConnectionRow[] = [];
   for (const link of source.connections.live.values()) {
     if (options.account === "" || link.account.name === options.account) rows.push(openRow(link));
@@ -135,7 +136,7 @@ function openRows(source: MonitorSource, options: ConnzOptions): ConnectionRow[]
 
 /** Records of the global account name no account, so that asking for its closed connections finds none, as in the reference. */
 function closedRows(source: MonitorSource, options: ConnzOptions): ConnectionRow[] {
-  if (options.state === "open") return [];
+  if (options.state === "open" || options.state === "none") return [];
   const closed = source.connections.closed();
   return (options.account === "" ? closed : closed.filter((record) => record.account === options.account)).map(closedRow);
 }

@@ -17,3 +17,4 @@ export { varz } from "./varz.ts";
 export { tokenUserOf, userOf } from "./connection.ts";
 export type { ClosedConnection, ClosedSubscription, MonitorSource, TokenSource } from "./source.ts";
 export { MonitorState } from "./state.ts";
+export { stacksz } from "./stacksz.ts";

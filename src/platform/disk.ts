@@ -75,6 +75,8 @@ export interface StorageDisk extends Disk {
   removeTree(path: string): void;
   /** Makes new, renamed and removed names of a folder durable. */
   syncFolder(path: string): void;
+  /** The path from the root of the file system. */
+  absolute(path: string): string;
   /** Bytes of the file system that holds `path`. */
   space(path: string): { readonly totalBytes: number; readonly freeBytes: number };
   /** Takes the lock, or undefined when another process (or another holder in this one) has it. Throws `DiskError` when the file cannot be opened. */

@@ -14,7 +14,7 @@ export type { Listener, Network, Stream, StreamError, StreamHandler, TlsFailure,
 export { ListenError } from "./network.ts";
 export type { Random } from "./random.ts";
 export type { SyslogRoad, SyslogRoads } from "./syslog.ts";
-export type { PasswordHash, ProcessStats, System } from "./system.ts";
+export type { PasswordHash, ProcessStats, Profiles, System } from "./system.ts";
 
 export interface Platform {
   readonly clock: Clock;

@@ -15,7 +15,16 @@ export interface PasswordHash {
   verifyBcrypt(secret: Uint8Array, hash: string): Promise<boolean>;
 }
 
+/** What the runtime tells of itself to who looks for a leak, or for lost time. */
+export interface Profiles {
+  /** All that the heap holds: a `.heapsnapshot`. Holds the event loop while it is written. */
+  heap(): Uint8Array;
+  /** Where the time of the next milliseconds goes: a `.cpuprofile`. Resolves to undefined when one is being made already. */
+  cpu(durationMs: number): Promise<Uint8Array | undefined>;
+}
+
 export interface System extends PasswordHash {
+  readonly profiles: Profiles;
   readonly pid: number;
   /** Base name of the executable, as in the ports file's name and the syslog tag. */
   readonly executableName: string;

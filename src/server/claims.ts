@@ -81,8 +81,8 @@ export class ClaimsDesk {
     this.#link.subscribe(toByteString(`${inbox}*`), (message) => {
       const text = textOf(message.payload());
       this.service.merge(text).then(
-        (problems) => problems.forEach((problem) => server.log.error(`Merging resulted in error: ${problem}`)),
-        (error: unknown) => server.log.error(`Merging resulted in error: ${String(error)}`),
+        (problems) => problems.forEach((problem) => server.log.error(`DirResolver - Merging resulted in error: ${problem}`)),
+        (error: unknown) => server.log.error(`DirResolver - Merging resulted in error: ${String(error)}`),
       );
       return true;
     });

@@ -195,6 +195,7 @@ export class Server implements LinkHost, MonitorSource {
       name: this.identity.name,
       host: this.options.host,
       id: this.identity.id,
+      ...(this.jetstream === undefined || this.options.jetstream.domain === "" ? {} : { domain: this.options.jetstream.domain }),
       ver: VERSION,
       ...(serverTags.length === 0 ? {} : { tags: serverTags }),
       ...(Object.keys(serverMetadata).length === 0 ? {} : { metadata: serverMetadata }),
@@ -216,6 +217,10 @@ export class Server implements LinkHost, MonitorSource {
 
   onLinkAdmitted(link: ClientLink): void {
     this.#system?.connected(link);
+  }
+
+  onLinkLeft(account: Account): void {
+    this.#system?.left(account);
   }
 
   onLinkRefused(link: ClientLink, reason: CloseReason): void {

@@ -81,6 +81,7 @@ export class Tenants {
         isLoaded: (name) => book.claims(name) !== undefined,
         update: (name, token) => book.update(name, token),
         removed: (name) => this.#removed(name),
+        tell: (problem) => this.server.log.error(problem),
       },
       stored,
     );

@@ -26,16 +26,24 @@ import {
   varz,
 } from "../monitor/index.ts";
 import type { SystemHost } from "./host.ts";
+import { profilez } from "./profilez.ts";
 import { type RequestBody, ServiceError } from "./request.ts";
 
-/** The data of an answer; undefined: there is none. Throws `ServiceError`. */
+/** The data of an answer, or a promise of it; undefined: there is none. Throws `ServiceError`. */
 export type Endpoint = (source: SystemHost, body: RequestBody) => unknown;
 
 /** An account's own services: the account is in the subject. */
 export type AccountEndpoint = (source: SystemHost, body: RequestBody, account: string) => unknown;
 
-/** Profiles take this long at most. */
-const PROFILE_NS_MAX = 15_000_000_000;
+/** What the reference calls the options of a server's endpoint. */
+export function optionsOf(name: string): string {
+  return `${name.slice(0, 1)}${name.slice(1).toLowerCase()}EventOptions`;
+}
+
+/** The same for an account's endpoint. */
+export function accountOptionsOf(name: string): string {
+  return name === "INFO" ? "AccInfoEventOptions" : name === "STATZ" ? "AccountStatzEventOptions" : optionsOf(name);
+}
 
 export const SERVER_ENDPOINTS: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
   ["VARZ", (source) => varz(source)],
@@ -53,7 +61,7 @@ export const SERVER_ENDPOINTS: ReadonlyMap<string, Endpoint> = new Map<string, E
       return { status, status_code: code, ...rest };
     },
   ],
-  ["PROFILEZ", (_, body) => profilez(body)],
+  ["PROFILEZ", profilez],
   ["EXPVARZ", (source) => expvarz(source)],
   ["IPQUEUESZ", (_, body) => ipqueuesz({ all: body.flag("all"), filter: body.text("filter") })],
   ["RAFTZ", (_, body) => noRaft(() => raftz({ account: body.text("account"), group: body.text("group") }))],
@@ -97,16 +105,16 @@ const STATES = ["open", "closed", "all"] as const;
 
 /** Throws `ParameterError`. */
 function connzOf(body: RequestBody, account: string): ConnzOptions {
-  const state = STATES[body.number("state")] ?? "open";
+  const state = STATES[body.number("state", "server.ConnState")] ?? "none";
   const filterSubject = body.text("filter_subject");
   if (filterSubject !== "" && account === "") throw new ParameterError("filter by subject only valid with account filtering");
   return {
-    sort: checkedSort(body.text("sort"), state),
+    sort: checkedSort(body.text("sort", "server.SortOpt"), state),
     auth: body.flag("auth"),
     subscriptions: wanted(body),
     offset: body.number("offset"),
     limit: body.number("limit"),
-    cid: body.number("cid"),
+    cid: body.number("cid", "uint64"),
     state,
     user: body.text("user"),
     account,
@@ -176,16 +184,6 @@ function noRaft<T>(answer: () => T): T | object {
 function expvarz(source: SystemHost): unknown {
   const { memstats, cmdline } = expvar(source);
   return { memstats, cmdline };
-}
-
-/** The profiles that a program of this kind has: its heap. The others of the reference are of its own runtime. */
-function profilez(body: RequestBody): unknown {
-  const name = body.text("name");
-  const durationNs = body.number("duration");
-  if (name === "") return { profile: null, error: "Profile name not specified" };
-  if (name === "cpu" && (durationNs <= 0 || durationNs > PROFILE_NS_MAX)) return { profile: null, error: `Duration ${durationNs / 1e9}s should be between 0s and 15s` };
-  if (name !== "heap") return { profile: null, error: `Profile ${JSON.stringify(name)} not found` };
-  return { profile: Buffer.from(Bun.generateHeapSnapshot("v8")).toString("base64"), error: "" };
 }
 
 function wanted(body: RequestBody): ConnzOptions["subscriptions"] {

@@ -37,6 +37,8 @@ export class Events {
   readonly #nuid: Nuid;
   /** When the number of connections was told last, on the monotonic clock; the longest ago first. */
   readonly #told = new Map<string, number>();
+  /** Connections that an account has counted: not those that came when it was full. */
+  readonly #counted = new WeakSet<ClientLink>();
   #queue: (() => void)[] = [];
   #repeat: Timer | undefined = undefined;
 
@@ -56,20 +58,27 @@ export class Events {
   }
 
   connected(link: ClientLink): void {
+    this.#counted.add(link);
     this.#connections(link.account.name);
     const subject = `$SYS.ACCOUNT.${link.account.name}.CONNECT`;
     if (!this.outlet.isWanted(subject)) return;
     const atNs = this.host.platform.clock.nowNs();
-    this.#later(() => this.outlet.publish(subject, { ...this.#head(CONNECT, atNs), server: this.host.serverBlock(), client: clientBlock(link) }));
+    // How far away it is, nobody knows yet.
+    const { rtt: _, ...client } = clientBlock(link);
+    this.#later(() => this.outlet.publish(subject, { ...this.#head(CONNECT, atNs), server: this.host.serverBlock(), client }));
+  }
+
+  /** A client of the account is somebody else's from now on. */
+  left(account: Account): void {
+    this.#connections(account.name);
   }
 
   disconnected(link: ClientLink): void {
+    if (this.#counted.has(link)) this.#connections(link.account.name);
     const subject = `$SYS.ACCOUNT.${link.account.name}.DISCONNECT`;
-    if (this.outlet.isWanted(subject)) {
-      const body = this.#farewell(link, link.closeReason ?? "Client Closed", link.closedAtNs);
-      this.#later(() => this.outlet.publish(subject, body()));
-    }
-    this.#connections(link.account.name);
+    if (!this.outlet.isWanted(subject)) return;
+    const body = this.#farewell(link, link.closeReason ?? "Client Closed", link.closedAtNs);
+    this.#later(() => this.outlet.publish(subject, body()));
   }
 
   refused(link: ClientLink, reason: CloseReason): void {

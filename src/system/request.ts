@@ -1,6 +1,6 @@
 /** What a request to a server may say besides its options, and how it is answered. Spec: monitoring, section 15. */
 import { nodeZlib } from "../util/builtin.ts";
-import { anything, decodeJson, JsonError, record } from "../jetstream/json/index.ts";
+import { anything, decodeJson, JsonError } from "../jetstream/json/index.ts";
 import { encodeJson, parseHeaders } from "../protocol/index.ts";
 import { snappyFrame } from "../util/snappyframe.ts";
 import type { SystemHost } from "./host.ts";
@@ -18,55 +18,62 @@ export class ServiceError extends Error {
   }
 }
 
-/** The members of a request's JSON object, by name; asked for as the kind that is wanted. */
+/** The members of a request's JSON object, by name in any letter case; asked for as the kind that is wanted. */
 export class RequestBody {
-  private constructor(private readonly members: Readonly<Record<string, unknown>>) {}
+  readonly #members: ReadonlyMap<string, unknown>;
 
-  /** Empty bodies ask for nothing in particular. Throws `ServiceError`. */
-  static read(payload: string): RequestBody {
-    if (payload.trim() === "") return new RequestBody({});
-    try {
-      return new RequestBody(decodeJson(payload, record(anything), false));
-    } catch (error) {
-      if (error instanceof JsonError) throw new ServiceError(400, error.message);
-      throw error;
-    }
+  private constructor(
+    members: object,
+    private readonly type: string,
+  ) {
+    this.#members = new Map(Object.entries(members).map(([name, value]) => [name.toLowerCase(), value]));
   }
 
-  text(name: string): string {
-    return this.#of(name, "string", "");
+  /** An empty body asks for nothing in particular. `type` is what the reference calls the options, for its error texts. Throws `ServiceError`. */
+  static read(payload: string, type: string): RequestBody {
+    if (payload === "") return new RequestBody({}, type);
+    const value = decoded(payload);
+    if (value === null || value === undefined) return new RequestBody({}, type);
+    if (typeof value !== "object" || Array.isArray(value)) throw new ServiceError(400, `json: cannot unmarshal ${kindOf(value)} into Go value of type server.${type}`);
+    return new RequestBody(value, type);
+  }
+
+  text(name: string, type = "string"): string {
+    return this.#of(name, "", type, (value) => typeof value === "string");
   }
 
   flag(name: string): boolean {
-    return this.#of(name, "boolean", false);
+    return this.#of(name, false, "bool", (value) => typeof value === "boolean");
   }
 
-  number(name: string): number {
-    return this.#of(name, "number", 0);
+  number(name: string, type = "int"): number {
+    return this.#of(name, 0, type, (value) => Number.isSafeInteger(value) && (type !== "uint64" || Number(value) >= 0));
   }
 
   texts(name: string): readonly string[] {
-    const value = this.members[name];
-    if (value === undefined || value === null) return [];
-    if (!Array.isArray(value) || !value.every((each) => typeof each === "string")) throw wrongKind(name, value, "[]string");
-    return value;
+    return this.#of<readonly string[]>(name, [], "[]string", (value) => Array.isArray(value) && value.every((each) => typeof each === "string"));
   }
 
-  has(name: string): boolean {
-    return this.members[name] !== undefined;
-  }
-
-  #of<T extends string | boolean | number>(name: string, kind: "string" | "boolean" | "number", absent: T): T {
-    const value = this.members[name];
+  #of<T>(name: string, absent: T, type: string, fits: (value: unknown) => boolean): T {
+    const value = this.#members.get(name);
     if (value === undefined || value === null) return absent;
-    if (typeof value !== kind) throw wrongKind(name, value, kind === "boolean" ? "bool" : kind === "number" ? "int" : "string");
-    return value as T;
+    if (fits(value)) return value as T;
+    const found = typeof value === "number" && typeof absent === "number" ? `number ${value}` : kindOf(value);
+    throw new ServiceError(400, `json: cannot unmarshal ${found} into Go struct field ${this.type}.${name} of type ${type}`);
   }
 }
 
-function wrongKind(name: string, value: unknown, wanted: string): ServiceError {
-  const kind = Array.isArray(value) ? "array" : typeof value === "boolean" ? "bool" : typeof value;
-  return new ServiceError(400, `json: cannot unmarshal ${kind} into Go struct field .${name} of type ${wanted}`);
+function decoded(payload: string): unknown {
+  try {
+    return decodeJson(payload, anything, false);
+  } catch (error) {
+    if (error instanceof JsonError) throw new ServiceError(400, error.message);
+    throw error;
+  }
+}
+
+function kindOf(value: unknown): string {
+  return Array.isArray(value) ? "array" : typeof value === "boolean" ? "bool" : typeof value;
 }
 
 /** Whether a request to all servers means this one. */

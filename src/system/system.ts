@@ -6,9 +6,9 @@ import type { Account } from "../accounts/index.ts";
 import type { ClientLink } from "../links/index.ts";
 import { InternalLink } from "../links/internal/index.ts";
 import { type CloseReason, encodeJson } from "../protocol/index.ts";
-import { type Message, subjectMatches, type Subscriber } from "../routing/index.ts";
+import { isValidLiteralSubject, type Message, subjectMatches, type Subscriber } from "../routing/index.ts";
 import { fromByteString, toByteString } from "../util/bytes.ts";
-import { ACCOUNT_ENDPOINTS, accountsStatz, SERVER_ENDPOINTS } from "./endpoints.ts";
+import { ACCOUNT_ENDPOINTS, accountOptionsOf, accountsStatz, optionsOf, SERVER_ENDPOINTS } from "./endpoints.ts";
 import { Events } from "./events.ts";
 import type { SystemHost } from "./host.ts";
 import { encodeAnswer, isMeant, RequestBody, ServiceError } from "./request.ts";
@@ -21,6 +21,8 @@ export type { SystemHost } from "./host.ts";
 const KIND_SYSTEM = 3;
 
 interface Request {
+  /** Where it was asked, and is answered. */
+  readonly link: InternalLink;
   readonly subject: string;
   readonly reply: string;
   /** Header block, or empty. */
@@ -77,6 +79,10 @@ export class System {
     this.#events.connected(link);
   }
 
+  left(account: Account): void {
+    this.#events.left(account);
+  }
+
   disconnected(link: ClientLink): void {
     this.#events.disconnected(link);
   }
@@ -120,11 +126,11 @@ export class System {
     for (const prefix of ["$SYS.REQ.SERVER.PING", `$SYS.REQ.SERVER.${id}`]) {
       this.#serve(link, `${prefix}.STATSZ`, (request) => this.#answerStatsz(request));
       this.#serve(link, `${prefix}.IDZ`, ({ reply }) => this.#reply(link, reply, "", { name: this.host.identity.name, host: this.host.options.host, id }));
-      for (const [name, endpoint] of SERVER_ENDPOINTS) this.#serve(link, `${prefix}.${name}`, (request) => this.#answer(link, request, (body) => endpoint(this.host, body)));
+      for (const [name, endpoint] of SERVER_ENDPOINTS) this.#serve(link, `${prefix}.${name}`, (request) => this.#answer(request, optionsOf(name), (body) => endpoint(this.host, body)));
     }
     this.#serve(link, `$SYS.REQ.SERVER.${id}.RELOAD`, (request) => this.#answerReload(request));
-    this.#serve(link, `$SYS.REQ.SERVER.${id}.KICK`, (request) => this.#answer(link, request, (body) => this.#kick(body)));
-    this.#serve(link, `$SYS.REQ.SERVER.${id}.LDM`, (request) => this.#answer(link, request, (body) => this.#tellLameDuck(body)));
+    this.#serve(link, `$SYS.REQ.SERVER.${id}.KICK`, (request) => this.#answerAboutClient(request, (cid) => this.#kick(cid)));
+    this.#serve(link, `$SYS.REQ.SERVER.${id}.LDM`, (request) => this.#answerAboutClient(request, (cid) => this.#tellLameDuck(cid)));
     for (const name of [...ACCOUNT_ENDPOINTS.keys(), "CONNS"]) this.#serve(link, `$SYS.REQ.ACCOUNT.*.${name}`, (request) => this.#answerAccount(request));
     this.#serve(link, "$SYS.REQ.ACCOUNT.NSUBS", (request) => this.#answerNumber(request));
     this.#serve(link, "$SYS.REQ.USER.INFO", (request) => this.#answerUser(request));
@@ -135,6 +141,7 @@ export class System {
     link.subscribe(toByteString(subject), (message: Message, delivered, origin) => {
       const { buffer, bodyStart, headerLength, bodyEnd } = message;
       handle({
+        link,
         subject: fromByteString(delivered),
         reply: message.reply(),
         header: headerLength === 0 ? "" : buffer.latin1Slice(bodyStart, bodyStart + headerLength),
@@ -148,23 +155,27 @@ export class System {
   #answerStatsz(request: Request): void {
     if (request.reply === "") return this.#statsz.now();
     try {
-      if (!isMeant(RequestBody.read(request.payload), this.host)) return;
+      if (!isMeant(RequestBody.read(request.payload, optionsOf("STATSZ")), this.host)) return;
       this.#reply(this.#link, request.reply, "", { server: this.host.serverBlock(), statsz: statsz(this.host) });
     } catch (error) {
-      this.#refuse(this.#link, request, error);
+      this.#refuse(request, error);
     }
   }
 
   /** `find` gives the data; undefined: no answer at all, null: an answer without data. */
-  #answer(link: InternalLink, request: Request, find: (body: RequestBody) => unknown): void {
+  #answer(request: Request, options: string, find: (body: RequestBody) => unknown): void {
     if (request.reply === "") return;
     try {
-      const body = RequestBody.read(request.payload);
+      const body = RequestBody.read(request.payload, options);
       if (!isMeant(body, this.host)) return;
+      const answer = (data: unknown): void => {
+        if (data !== undefined) this.#reply(request.link, request.reply, request.header, { server: this.host.serverBlock(), ...(data === null ? {} : { data }) });
+      };
       const data = find(body);
-      if (data !== undefined) this.#reply(link, request.reply, request.header, { server: this.host.serverBlock(), ...(data === null ? {} : { data }) });
+      if (data instanceof Promise) data.then(answer, (error: unknown) => this.host.log.error(`Internal error: ${String(error)}`));
+      else answer(data);
     } catch (error) {
-      this.#refuse(link, request, error);
+      this.#refuse(request, error);
     }
   }
 
@@ -173,30 +184,31 @@ export class System {
     const tokens = request.subject.split(".");
     const name = tokens.at(-1) ?? "";
     const account = tokens.slice(3, -1).join(".");
-    const window = this.#whereAsked(request.origin);
     const endpoint = ACCOUNT_ENDPOINTS.get(name);
     if (name === "CONNS") return this.#answerConns(request, account);
-    if (account === "PING") return name === "STATZ" ? this.#answer(window, request, (body) => accountsStatz(this.host, body)) : name === "CONNZ" ? this.#answer(window, request, (body) => SERVER_ENDPOINTS.get("CONNZ")?.(this.host, body)) : undefined;
-    if (endpoint !== undefined) this.#answer(window, request, (body) => endpoint(this.host, body, account));
+    const options = accountOptionsOf(name);
+    if (account === "PING" && name === "STATZ") this.#answer(request, options, (body) => accountsStatz(this.host, body));
+    else if (endpoint !== undefined) this.#answer(request, options, (body) => endpoint(this.host, body, account));
   }
 
-  #answerConns({ reply }: Request, account: string): void {
-    if (reply === "" || (this.host.account(account)?.clientConnections ?? 0) === 0) return;
+  /** Other servers ask this: what is no request for one gets no answer. */
+  #answerConns({ reply, payload }: Request, account: string): void {
+    const isFine = unlessRefused(() => isMeant(RequestBody.read(payload, "EventFilterOptions"), this.host));
+    if (reply === "" || isFine !== true || (this.host.account(account)?.clientConnections ?? 0) === 0) return;
     const body = this.#events.connectionsOf(account);
     if (body !== undefined) this.#publish(this.#link, fromByteString(reply), body);
   }
 
   #answerUser(request: Request): void {
-    const window = this.#whereAsked(request.origin);
     const data = userInfo(request.origin, Number(this.host.platform.clock.nowNs() / 1_000_000_000n));
-    if (request.reply !== "" && data !== undefined) this.#reply(window, request.reply, "", { server: this.host.serverBlock(), data });
+    if (request.reply !== "" && data !== undefined) this.#reply(request.link, request.reply, "", { server: this.host.serverBlock(), data });
   }
 
   #answerReload(request: Request): void {
     try {
-      if (!isMeant(RequestBody.read(request.payload), this.host)) return;
+      if (!isMeant(RequestBody.read(request.payload, "EventFilterOptions"), this.host)) return;
     } catch (error) {
-      return this.#refuse(this.#link, request, error);
+      return this.#refuse(request, error);
     }
     const conclude = (problem: string | undefined): void => {
       const body = { server: this.host.serverBlock(), ...(problem === undefined ? {} : { error: { code: 500, description: problem } }) };
@@ -205,28 +217,34 @@ export class System {
     this.host.reload().then(conclude, (error: unknown) => this.host.log.error(`Internal error: ${String(error)}`));
   }
 
-  #kick(body: RequestBody): null | undefined {
-    if (!body.has("cid")) return undefined;
-    const link = this.host.connections.live.get(body.number("cid"));
+  /** A request that does not say which client gets no answer. */
+  #answerAboutClient(request: Request, act: (cid: number) => null): void {
+    const cid = request.payload === "" ? undefined : unlessRefused(() => RequestBody.read(request.payload, "EventFilterOptions").number("cid"));
+    if (cid !== undefined) this.#answer(request, "EventFilterOptions", () => act(cid));
+  }
+
+  #kick(cid: number): null {
+    const link = this.host.connections.live.get(cid);
     if (link === undefined) throw new ServiceError(500, "no such client or leafnode id");
     link.close("Kicked");
     return null;
   }
 
-  #tellLameDuck(body: RequestBody): null | undefined {
-    if (!body.has("cid")) return undefined;
-    const link = this.host.connections.live.get(body.number("cid"));
+  #tellLameDuck(cid: number): null {
+    const link = this.host.connections.live.get(cid);
     if (link === undefined) throw new ServiceError(500, "no such client id");
     if (!link.sendAsyncInfo({ ldm: true })) throw new ServiceError(500, "client does not support Lame Duck Mode or is not ready to receive the notification");
     return null;
   }
 
-  /** Counts what other servers ask for: `{acc, subject, queue}`. */
-  #answerNumber(request: Request): void {
-    if (request.reply === "") return;
-    const body = RequestBody.read(request.payload);
-    const count = this.#count(this.host.account(body.text("acc")), body.text("subject"), Buffer.from(body.text("queue"), "base64").toString("utf8"));
-    this.#link.publish(request.reply, "", "", String(count));
+  /** Counts what other servers ask for: `{acc, subject, queue}`. Of an account that is not here they hear nothing. */
+  #answerNumber({ reply, payload }: Request): void {
+    const count = unlessRefused(() => {
+      const body = RequestBody.read(payload, "EventFilterOptions");
+      const account = this.host.account(body.text("acc"));
+      return account === undefined ? undefined : this.#count(account, body.text("subject"), Buffer.from(body.text("queue"), "base64").toString("utf8"));
+    });
+    if (reply !== "" && count !== undefined) this.#link.publish(reply, "", "", String(count));
   }
 
   #answerSubscribers(request: Request): void {
@@ -236,24 +254,20 @@ export class System {
     this.#link.publish(request.reply, "", "", String(subject === "" ? 0 : this.#count(asker, subject, queue)));
   }
 
-  /** Clients' subscriptions to `subject` or a part of it; of one queue group, or of all. */
+  /** Clients' subscriptions that get `subject`, or with wildcards get a part of it; of one queue group, or of all. */
   #count(account: Account | undefined, subject: string, queue: string): number {
     if (account === undefined) return 0;
     const wanted = toByteString(subject);
+    const fits = isValidLiteralSubject(wanted) ? (own: string) => subjectMatches(wanted, own) : (own: string) => subjectMatches(own, wanted);
     let count = 0;
     for (const link of this.host.connections.live.values()) {
       if (link.account !== account) continue;
-      for (const each of link.subscriptions.values()) if ((queue === "" || each.queue === toByteString(queue)) && subjectMatches(each.subject, wanted)) count++;
+      for (const each of link.subscriptions.values()) if ((queue === "" || each.queue === toByteString(queue)) && fits(each.subject)) count++;
     }
     return count;
   }
 
-  #whereAsked(origin: Subscriber | undefined): InternalLink {
-    const account = origin !== undefined && "account" in origin ? (origin as ClientLink).account : this.account;
-    return this.#windowIn(account);
-  }
-
-  #refuse(link: InternalLink, { reply }: Request, error: unknown): void {
+  #refuse({ link, reply }: Request, error: unknown): void {
     if (!(error instanceof ServiceError)) throw error;
     const { code, message: description, withData } = error;
     if (reply !== "") this.#reply(link, reply, "", { server: this.host.serverBlock(), ...(withData ? { data: null } : {}), error: { code, description } });
@@ -268,5 +282,15 @@ export class System {
   #publish(link: InternalLink, subject: string, body: unknown): void {
     const at = toByteString(subject);
     if (link.hasInterest(at)) link.publish(at, "", "", toByteString(encodeJson(body)));
+  }
+}
+
+/** Undefined for a request that cannot be understood. */
+function unlessRefused<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof ServiceError) return undefined;
+    throw error;
   }
 }

@@ -20,8 +20,8 @@ export function userInfo(origin: Subscriber | undefined, nowS: number): Readonly
 
 function shown({ publish, subscribe, allowResponses }: PermissionOptions): object {
   return {
-    publish,
-    subscribe,
+    publish: publish ?? {},
+    subscribe: subscribe ?? {},
     responses: allowResponses === undefined ? undefined : { max: allowResponses.maxMessages, ttl: allowResponses.expiresMs * 1e6 },
   };
 }

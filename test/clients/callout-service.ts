@@ -37,6 +37,12 @@ export function allow(request: CalloutRequest, issuer: Named, user: Partial<NewC
   return { response: respond(request, issuer, { jwt, ...(answer.nats ?? {}) }, answer) };
 }
 
+/** In operator mode: lets `request` in as a user of `target`, which signs for it; `issuer`, whose service this is, signs the answer. */
+export function place(request: CalloutRequest, issuer: Named, target: Named, user: Partial<NewClaims>): Decision {
+  const jwt = encodeToken({ type: "user", sub: request.nats.user_nkey, iat: ISSUED_S, ...user, nats: { ...FREE, ...user.nats } }, target.pair);
+  return { response: respond(request, issuer, { jwt }, {}) };
+}
+
 export function deny(request: CalloutRequest, issuer: Named, error: string): Decision {
   return { response: respond(request, issuer, { error }, {}) };
 }

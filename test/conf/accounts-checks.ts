@@ -13,6 +13,22 @@ export const accountsChecks: Readonly<Record<string, (running: Running) => Promi
     await shop.exchange("PUB measured.hall.heat 0", "");
     expect(await plant.exchange()).toEqual([]);
   },
+  "accounts/monitoring.conf": async (running) => {
+    const shop = await running.client({ user: "shop", pass: "shop" });
+    const seen = await shop.exchange("SUB about.events.> 1", "SUB answer 2", "PUB about.us answer 0", "");
+    const wait = (what: string, found: (line: string) => boolean): Promise<string> =>
+      poll(2000, what, async () => {
+        seen.push(...(await shop.exchange()));
+        return seen.find(found);
+      });
+    const answer = await wait("the answer", (line) => line.startsWith("{") && line.includes("account_name"));
+    expect(JSON.parse(answer)).toMatchObject({ data: { account_name: "SHOP", client_connections: 1 } });
+    await running.client({ user: "plant", pass: "plant" });
+    await running.client({ user: "shop", pass: "shop", name: "second" });
+    await wait("the event", (line) => line.startsWith("MSG about.events.CONNECT 1 "));
+    expect(seen.join("\n")).toContain('"name":"second"');
+    expect(seen.join("\n")).not.toContain("PLANT");
+  },
   "accounts/latency.conf": async (running) => {
     const stock = await running.client({ user: "stock", pass: "stock", headers: true });
     const shop = await running.client({ user: "shop", pass: "shop" });

@@ -1,7 +1,8 @@
 /** What the samples of `conf/operator`, and of auth callout, say they do. */
 import { expect } from "bun:test";
 import { encodeSeed } from "../../src/util/nkeys.ts";
-import { allow, serve } from "../clients/callout-service.ts";
+import { jwtAuthenticator } from "@nats-io/transport-node";
+import { allow, deny, type Keys, place, serve } from "../clients/callout-service.ts";
 import { accountToken, keyNamed, userToken, type Named } from "../support/jwt.ts";
 import { poll } from "../support/deadline.ts";
 import type { Client } from "./client.ts";
@@ -49,14 +50,58 @@ export const operatorChecks: Readonly<Record<string, (running: Running) => Promi
     expect(await guest.exchange("PUB x 0", "")).toEqual(["-ERR 'Permissions Violation for Publish to \"x\"'"]);
     expect((await login(running, app)).answer).toBe("PONG");
   },
-  "auth/callout.conf": async (running) => {
-    const issuer = keyNamed("account", "sample-issuer");
-    expect(await running.login({ user: "alice", pass: "anything" })).toBe(REFUSED);
-    const { connection } = await serve({ servers: `127.0.0.1:${running.server.ports.nats?.port}`, user: "auth", pass: "auth" }, { issuer, curve: { seed: encodeSeed("curve", Buffer.alloc(32, 7)), publicKey: "" } }, (request) => allow(request, issuer, { aud: "APP", name: "alice" }));
+  "operator/url.conf": fromSite,
+  "operator/url-tls.conf": fromSite,
+  "operator/mixed.conf": async (running) => {
+    const nkey = async (name: string): Promise<Client> => {
+      const client = await running.open();
+      const user = keyNamed("user", name);
+      expect(await client.login({ nkey: user.publicKey, sig: user.sign(client.info.nonce ?? "").toString("base64url") })).toBe("PONG");
+      return client;
+    };
+    const boss = await nkey("sample-static-system");
+    await boss.exchange("SUB $SYS.ACCOUNT.*.CONNECT 1");
+    const listener = await nkey("sample-static");
+    await listener.exchange("SUB x 1");
+    const told = await poll(2000, "the event", async () => (await boss.exchange()).find((line) => line.startsWith("MSG ")));
+    expect(told).toStartWith(`MSG $SYS.ACCOUNT.${app.publicKey}.CONNECT 1 `);
+    await (await running.client({ user: "app", pass: "app" })).exchange("PUB x 2", "hi");
+    expect(await listener.exchange()).toEqual(["MSG x 1 2", "hi"]);
+  },
+  "operator/callout.conf": async (running) => {
+    const [door, auth] = [keyNamed("account", "sample-door"), keyNamed("user", "sample-auth")];
+    const servers = `127.0.0.1:${running.server.ports.nats?.port}`;
+    const { connection } = await serve({ servers, authenticator: jwtAuthenticator(userToken(auth, door), Buffer.from(auth.seed)) }, { issuer: door }, (request) =>
+      request.nats.connect_opts["pass"] === "right" ? place(request, door, app, { name: "alice" }) : deny(request, door, "no"),
+    );
     try {
-      expect(await running.login({ user: "alice", pass: "anything" })).toBe("PONG");
+      expect(await running.login({ user: "alice", pass: "wrong" })).toBe(REFUSED);
+      const alice = await running.client({ user: "alice", pass: "right" });
+      const { client } = await login(running, app);
+      await client.exchange("SUB x 1");
+      await alice.exchange("PUB x 2", "hi");
+      expect(await client.exchange()).toEqual(["MSG x 1 2", "hi"]);
     } finally {
       await connection.close();
     }
   },
+  "auth/callout.conf": (running) => callout(running, { issuer: keyNamed("account", "sample-issuer") }),
+  "auth/callout-sealed.conf": (running) => callout(running, { issuer: keyNamed("account", "sample-issuer"), curve: { seed: encodeSeed("curve", Buffer.alloc(32, 7)), publicKey: "" } }),
 };
+
+/** A service decides about everybody but the users that the server judges itself. */
+async function callout(running: Running, keys: Keys): Promise<void> {
+  expect(await running.login({ user: "alice", pass: "anything" })).toBe(REFUSED);
+  expect(await running.login({ user: "sys", pass: "sys" })).toBe("PONG");
+  const { connection } = await serve({ servers: `127.0.0.1:${running.server.ports.nats?.port}`, user: "auth", pass: "auth" }, keys, (request) => allow(request, keys.issuer, { aud: "APP", name: "alice" }));
+  try {
+    expect(await running.login({ user: "alice", pass: "anything" })).toBe("PONG");
+  } finally {
+    await connection.close();
+  }
+}
+
+async function fromSite(running: Running): Promise<void> {
+  expect((await login(running, app)).answer).toBe("PONG");
+  expect((await login(running, keyNamed("account", "unknown"))).answer).toBe(REFUSED);
+}

@@ -8,6 +8,7 @@ import { join, resolve } from "node:path";
 import { poll, within } from "../support/deadline.ts";
 import { logText, runToEnd, ServerProcess } from "../support/server-process.ts";
 import { CHECKS } from "./checks.ts";
+import { serveTokens } from "./token-site.ts";
 import { copySamples, ENVIRONMENT, type Running, sampleNames, startSample } from "./samples.ts";
 
 // A server's end in lame duck mode takes seconds, and the machine may be busy.
@@ -34,6 +35,7 @@ const SINCE: Readonly<Record<string, number>> = {
   "proxy/proxy-protocol.conf": 14,
   "proxy/trusted-proxies.conf": 12,
   "operator/sentinel.conf": 11,
+  "operator/callout.conf": 11,
 };
 
 async function minorVersion(binary: string): Promise<number> {
@@ -47,15 +49,18 @@ test("every sample has a check, and every check a sample", () => {
 
 test("the samples name no port but those that the tests replace", () => {
   const ports = sampleNames().flatMap((name) => readFileSync(join(import.meta.dir, "../../conf", name), "utf8").match(/127\.0\.0\.1:\d+/g) ?? []);
-  expect([...new Set(ports)].sort()).toEqual(["127.0.0.1:4222", "127.0.0.1:514", "127.0.0.1:8222", "127.0.0.1:9222"]);
+  expect([...new Set(ports)].sort()).toEqual(["127.0.0.1:4222", "127.0.0.1:514", "127.0.0.1:8222", "127.0.0.1:9090", "127.0.0.1:9222"]);
 });
 
 describe.each(binaries)("%s", (name, binary) => {
   let folder = "";
   let minor = 0;
+  let closeSites = (): void => undefined;
   beforeAll(async () => {
     [folder, minor] = await Promise.all([copySamples(), minorVersion(binary)]);
+    closeSites = serveTokens(folder);
   });
+  afterAll(() => closeSites());
 
   /** Whether the binary is too old for a sample; then it must say so. */
   const refusesAsTooOld = async (sample: string): Promise<boolean> => {

@@ -149,6 +149,7 @@ export class FakeSystem implements System {
   stats() {
     return { rssBytes: 0, cpuMs: 0, cores: 1 };
   }
+  readonly profiles = { heap: () => new Uint8Array(), cpu: () => Promise.resolve(undefined) };
   memoryFigures() {
     return {};
   }

@@ -200,6 +200,10 @@ export class MemoryDisk implements StorageDisk {
     this.#pendingNames.push(change);
   }
 
+  absolute(path: string): string {
+    return path.startsWith("/") ? path : `/${path}`;
+  }
+
   exists(path: string): boolean {
     return this.#files.has(path) || this.list(path).length > 0;
   }

@@ -43,6 +43,8 @@ export class SimulatedSystem implements System {
     return { rssBytes: 0, cpuMs: 0, cores: 1 };
   }
 
+  readonly profiles = { heap: () => new Uint8Array(), cpu: () => Promise.resolve(undefined) };
+
   memoryFigures(): Readonly<Record<string, number>> {
     return {};
   }

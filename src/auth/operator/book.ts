@@ -5,6 +5,7 @@
 import { type AccountClaims, decodeAccount, JwtError, validateAccount } from "../../jwt/index.ts";
 import type { Logger } from "../../log/index.ts";
 import type { Clock, Timer } from "../../platform/index.ts";
+import { formatDurationMs } from "../../util/duration.ts";
 import { isPublicKey } from "../../util/nkeys.ts";
 import { type Resolver, ResolverError } from "./resolver.ts";
 import type { Trust } from "./trust.ts";
@@ -13,6 +14,8 @@ import type { Trust } from "./trust.ts";
 const REFETCH_MS = 1000;
 /** Longest single timer; later ends are reached in steps. */
 const TIMER_MAX_MS = 86_400_000;
+/** What is wrong with a token that is not in force here: not trusted, not the account's, past its time, in contradiction to itself. */
+const INVALID = "account validation failed";
 /** A fetch that takes longer is told. */
 const SLOW_FETCH_MS = 1000;
 
@@ -85,9 +88,10 @@ export class AccountBook {
   update(account: string, token: string): string | undefined | Promise<string | undefined> {
     const entry = this.#entries.get(account);
     if (entry !== undefined && entry.claims.token === token) return undefined;
-    const outcome = (loaded: Loaded): string | undefined => (loaded.ok ? undefined : loaded.problem);
-    const result = this.#take(account, token);
-    return result instanceof Promise ? result.then(outcome) : outcome(result);
+    const claims = this.#judge(account, token);
+    if (claims === undefined) return INVALID;
+    const entered = this.#enter(claims);
+    return entered instanceof Promise ? entered.then(() => undefined) : undefined;
   }
 
   /** Stands in for an account whose token is not here yet, until one comes. */
@@ -118,10 +122,11 @@ export class AccountBook {
     try {
       const fetched = this.resolver.fetch(account);
       if (!(fetched instanceof Promise)) return fetched;
-      return fetched.catch(failed).finally(() => {
+      const tellSlow = (): void => {
         const tookMs = clock.monotonicMs() - startMs;
-        if (tookMs > SLOW_FETCH_MS) log.warn(`Account [${account}] fetch took ${Math.round(tookMs)}ms`);
-      });
+        if (tookMs > SLOW_FETCH_MS) log.warn(`Account [${account}] fetch took ${formatDurationMs(tookMs)}`);
+      };
+      return fetched.finally(tellSlow).catch(failed);
     } catch (error) {
       return failed(error);
     }
@@ -132,7 +137,7 @@ export class AccountBook {
     const entry = this.#entries.get(account);
     if (entry?.isExpired === true && entry.claims.token === token) return known(entry);
     const claims = this.#judge(account, token);
-    if (claims === undefined) return this.#fall(account, "account validation failed");
+    if (claims === undefined) return this.#fall(account, INVALID);
     return this.#enter(claims);
   }
 

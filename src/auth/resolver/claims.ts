@@ -28,6 +28,8 @@ export interface ClaimsHost {
   update(account: string, token: string): string | undefined | Promise<string | undefined>;
   /** The account's token is gone: its clients go too. */
   removed(account: string): void;
+  /** Something to log as an error. */
+  tell(problem: string): void;
 }
 
 export type ClaimsReply =
@@ -47,16 +49,22 @@ export class ClaimsService {
 
   /** `account` is what the subject names, or undefined. */
   async update(payload: string, account: string | undefined): Promise<ClaimsReply> {
-    return this.store === undefined ? this.#updateLoaded(payload, account ?? "") : this.#updateStored(this.store, payload, account);
+    const { store } = this;
+    if (store === undefined) return this.#updateLoaded(payload, account ?? "");
+    return store.isFull ? this.#updateFull(store, payload, account) : this.#updateCache(store, payload, account);
   }
 
-  /** The token; empty when it is not here, undefined when it cannot be read, or when that is no account's key. */
+  /** The token; empty when it is not here, undefined when it cannot be read, or when that is no key. */
   lookup(account: string): string | undefined {
-    if (!isPublicKey(account, "account")) return undefined;
+    const failed = (reason: string): undefined => {
+      this.host.tell(`DirResolver - Error looking up account ${goQuote(account)}: ${reason}`);
+      return undefined;
+    };
+    if (!isPublicKey(account)) return failed("invalid public key");
     try {
       return this.store?.directory.get(account) ?? "";
     } catch (error) {
-      if (error instanceof DiskError) return undefined;
+      if (error instanceof DiskError) return failed(error.message);
       throw error;
     }
   }
@@ -100,73 +108,101 @@ export class ClaimsService {
   /** A generic claim, signed by an operator, that names accounts. */
   delete(payload: string): ClaimsReply {
     let who = "";
-    const refused = (reason: string): ClaimsReply => ({ error: { code: 500, description: `delete accounts request by ${who} failed - ${reason}` } });
     try {
       const { standard, type, nats } = decodeToken(payload);
       who = standard.sub;
-      if (this.store?.mayDelete !== true) return refused("delete must be enabled in server config");
-      if (type !== "generic") return refused("malformed request");
-      if (standard.sub !== standard.iss) return refused("not self signed");
-      if (!this.host.trust.trusts(standard.iss)) return refused("not trusted");
-      const accounts = nats.texts("accounts");
-      if (accounts.length === 0) return refused("malformed request");
-      if (accounts.includes(this.host.systemAccount)) return refused("not allowed to delete system account");
-      return this.#deleteAll(this.store, accounts, who);
+      if (this.store?.mayDelete !== true) throw new Refusal("delete must be enabled in server config");
+      if (standard.sub !== standard.iss) throw new Refusal("not self signed");
+      if (!this.host.trust.trusts(standard.iss)) throw new Refusal("not trusted");
+      const accounts = type === "generic" ? namedAccounts(nats) : undefined;
+      if (accounts === undefined) throw new Refusal("malformed request");
+      if (accounts.includes(this.host.systemAccount)) throw new Refusal("not allowed to delete system account");
+      return this.#deleteAll(this.store, accounts);
     } catch (error) {
-      if (error instanceof JwtError) return refused(error.message);
-      throw error;
+      if (!(error instanceof JwtError || error instanceof Refusal)) throw error;
+      const description = `delete accounts request by ${who} failed - ${error.message}`;
+      this.host.tell(description);
+      return { error: { code: 500, description } };
     }
   }
 
-  #deleteAll({ directory }: TokenStore, accounts: readonly string[], who: string): ClaimsReply {
+  /** Throws `Refusal` when some could not be deleted. */
+  #deleteAll({ directory }: TokenStore, accounts: readonly string[]): ClaimsReply {
     const problems: string[] = [];
     for (const account of accounts) {
       try {
-        if (!isPublicKey(account, "account")) throw new Refusal(`not a valid account key: ${goQuote(account)}`);
         directory.delete(account);
         this.host.removed(account);
       } catch (error) {
-        if (!isExpected(error)) throw error;
+        if (!(error instanceof DiskError)) throw error;
         problems.push(error.message);
       }
     }
-    if (problems.length === 0) return { data: { code: 200, message: `deleted ${accounts.length} accounts` } };
-    return { error: { code: 500, description: `delete accounts request by ${who} failed - deleted ${accounts.length - problems.length} accounts, failed for ${problems.length} - ${problems.join("\n")}` } };
+    if (problems.length > 0) throw new Refusal(`deleted ${accounts.length - problems.length} accounts, failed for ${problems.length} - ${problems.join("\n")}`);
+    return { data: { code: 200, message: `deleted ${accounts.length} accounts` } };
   }
 
-  async #updateStored({ directory, isFull }: TokenStore, payload: string, expected: string | undefined): Promise<ClaimsReply> {
-    const name = isFull ? "jwt update" : "jwt update cache";
-    let account = expected ?? "n/a";
+  /** A full folder takes every token that is sound in itself; whether it is in force is judged when the account is used. */
+  async #updateFull({ directory }: TokenStore, payload: string, expected: string | undefined): Promise<ClaimsReply> {
+    let account = "n/a";
     try {
       const claims = decodeAccount(payload);
       account = claims.sub;
-      const { blocking } = judged(claims, this.host.nowS);
-      if (blocking.length > 0) return failure(account, isFull ? "jwt validation failed" : "jwt update cache validation failed", `validation errors: [${blocking.join(" ")}]`);
-      if (expected !== undefined && expected !== claims.sub) return failure(expected, `${name} resulted in error`, "subject does not match jwt content");
+      const flaws = flawsOf(claims, this.host.nowS);
+      if (flaws !== undefined) return this.#failure(account, "jwt validation failed", flaws);
+      account = expected ?? account;
+      if (account !== claims.sub) throw new Refusal("subject does not match jwt content");
       this.#mustBeTrusted(claims);
-      if (!isFull && !this.host.isLoaded(account)) return success(account, "jwt update cache skipped");
       directory.put(account, payload);
       const problem = this.host.isLoaded(account) ? await this.host.update(account, payload) : undefined;
-      return problem === undefined ? success(account, isFull ? "jwt updated" : "jwt updated cache") : failure(account, `${name} resulted in error`, problem);
+      if (problem !== undefined) this.host.tell(`DirResolver - Update for account ${goQuote(account)} resulted in error ${problem}`);
+      return success(account, "jwt updated");
     } catch (error) {
       if (!isExpected(error)) throw error;
-      return failure(account, `${name} resulted in error`, error.message);
+      return this.#failure(account, "jwt update resulted in error", error.message);
+    }
+  }
+
+  /** A cache takes tokens of accounts that are used here. */
+  async #updateCache({ directory }: TokenStore, payload: string, expected: string | undefined): Promise<ClaimsReply> {
+    let account = expected ?? "n/a";
+    try {
+      const claims = decodeAccount(payload);
+      account = expected ?? claims.sub;
+      if (account !== claims.sub) throw new Refusal("subject does not match jwt content");
+      if (!this.host.isLoaded(account)) return success(account, "jwt update cache skipped");
+      const flaws = flawsOf(claims, this.host.nowS);
+      if (flaws !== undefined) return this.#failure(account, "jwt update cache validation failed", flaws);
+      this.#mustBeTrusted(claims);
+      directory.put(account, payload);
+      const problem = await this.host.update(account, payload);
+      if (problem !== undefined) this.host.tell(`DirResolver - Update for account ${goQuote(account)} resulted in error ${problem}`);
+      return success(account, "jwt updated cache");
+    } catch (error) {
+      if (!isExpected(error)) throw error;
+      return this.#failure(account, "jwt update cache resulted in error", error.message);
     }
   }
 
   async #updateLoaded(payload: string, account: string): Promise<ClaimsReply> {
-    if (payload === "") return failure(account, "jwt update error", "request body is empty");
-    if (!this.host.isLoaded(account)) return success(account, "jwt update skipped");
+    if (payload === "") return this.#failure(account, "jwt update error", "request body is empty");
     try {
       const claims = decodeAccount(payload);
-      if (claims.sub !== account) return failure(account, "jwt update resulted in error", "subject does not match jwt content");
+      if (claims.sub !== account) throw new Refusal("subject does not match jwt content");
+      if (!this.host.isLoaded(account)) return success(account, "jwt update skipped");
       this.#mustBeTrusted(claims);
       const problem = await this.host.update(account, payload);
-      return problem === undefined ? success(account, "jwt updated") : failure(account, "jwt update resulted in error", problem);
+      if (problem !== undefined) throw new Refusal(problem);
+      return success(account, "jwt updated");
     } catch (error) {
-      if (error instanceof JwtError || error instanceof Refusal) return failure(account, "jwt update resulted in error", error.message);
-      throw error;
+      if (!(error instanceof JwtError || error instanceof Refusal)) throw error;
+      return this.#failure(account, "jwt update resulted in error", error.message);
     }
+  }
+
+  #failure(account: string, message: string, reason: string): ClaimsReply {
+    this.host.tell(`${message} - ${account} - ${reason}`);
+    return { error: { ...(account === "" ? {} : { account }), code: 500, description: `${message} - ${reason}` } };
   }
 
   #mustBeTrusted({ iss }: AccountClaims): void {
@@ -175,16 +211,21 @@ export class ClaimsService {
   }
 }
 
-function judged(claims: AccountClaims, nowS: number): { readonly blocking: readonly string[] } {
-  return { blocking: validateAccount(claims, nowS).all.flatMap(({ level, text }) => (level === "error" ? [text] : [])) };
+/** The accounts that a request names; undefined when it does not name accounts, and only such. */
+function namedAccounts(nats: ReturnType<typeof decodeToken>["nats"]): readonly string[] | undefined {
+  const accounts = nats.raw("accounts");
+  if (!Array.isArray(accounts) || !accounts.every((each): each is string => typeof each === "string" && isPublicKey(each, "account"))) return undefined;
+  return accounts;
+}
+
+/** What makes a token no token for anybody, whatever the time is. */
+function flawsOf(claims: AccountClaims, nowS: number): string | undefined {
+  const flaws = validateAccount(claims, nowS).all.flatMap(({ level, text }) => (level === "error" ? [text] : []));
+  return flaws.length === 0 ? undefined : `validation errors: [${flaws.join(" ")}]`;
 }
 
 function success(account: string, message: string): ClaimsReply {
   return { data: { ...(account === "" ? {} : { account }), code: 200, message } };
-}
-
-function failure(account: string, message: string, reason: string): ClaimsReply {
-  return { error: { ...(account === "" ? {} : { account }), code: 500, description: `${message} - ${reason}` } };
 }
 
 function isExpected(error: unknown): error is Error {

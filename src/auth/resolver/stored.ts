@@ -40,20 +40,21 @@ export class StoredResolver implements Resolver {
   open(): void {
     const { doors, options } = this;
     const isFull = options.kind === "full";
+    const path = doors.disk.absolute(options.folder);
     this.#directory = TokenDirectory.open(
       doors.disk,
       doors.clock,
       {
-        path: options.folder,
+        path,
         limit: options.limit,
         whenFull: isFull ? "refuse" : "evict",
         ttlMs: isFull ? 0 : options.ttlMs,
         whenDeleted: isFull && options.allowDelete && !options.hardDelete ? "rename" : "remove",
       },
       factsOf,
-      (path, reason) => doors.log.warn(`Account JWT ${path} can not be used: ${reason}`),
+      (file, reason) => doors.log.warn(`Account JWT ${file} can not be used: ${reason}`),
     );
-    doors.log.info(isFull ? `Managing all jwt in exclusive directory ${options.folder}` : `Managing some jwt in exclusive directory ${options.folder}`);
+    doors.log.info(isFull ? `Managing all jwt in exclusive directory ${path}` : `Managing some jwt in exclusive directory ${path}`);
     this.#watch();
   }
 

@@ -32,7 +32,8 @@ export class UrlResolver implements Resolver {
     try {
       const { status, statusText, body } = await this.http.get(url, { timeoutMs: TIMEOUT_MS, tls: this.tls });
       if (status !== 200) throw failed(`${status} ${statusText}`.trim());
-      return body;
+      // Many a web server ends a text with a line break.
+      return body.trimEnd();
     } catch (error) {
       if (error instanceof HttpError) throw failed(`Get ${goQuote(redacted(url))}: ${error.message}`);
       throw error;

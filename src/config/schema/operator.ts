@@ -6,7 +6,7 @@ import { msOfNs, parseDuration } from "../../util/duration.ts";
 import { isPublicKey } from "../../util/nkeys.ts";
 import type { ResolverOptions } from "../options.ts";
 import { type Node, typeName } from "../values.ts";
-import { type AnyOption, type Form, option } from "./form.ts";
+import { type AnyOption, type Form, option, type Reading } from "./form.ts";
 import { block, blockList, durationString, flag, integer, mapped, strings, text } from "./forms.ts";
 
 export const trustedKeys: Form<readonly string[]> = mapped(strings("trusted"), (keys, { node }, reading) => {
@@ -58,7 +58,7 @@ export const resolver: Form<ResolverOptions> = {
       problem = RESOLVER_PROBLEM;
     } else if (value.kind === "map") {
       problem = resolverProblem(value.entries);
-      if (problem === undefined) return resolverOptions(value.entries);
+      if (problem === undefined) return usable(resolverOptions(value.entries), node, reading);
     } else {
       problem = `error parsing operator resolver, wrong type ${typeName(value)}`;
     }
@@ -66,6 +66,21 @@ export const resolver: Form<ResolverOptions> = {
     return undefined;
   },
 };
+
+/** A folder must be one, or a name that nothing has yet. */
+function usable(options: ResolverOptions, { position }: Node, reading: Reading): ResolverOptions | undefined {
+  if (!("folder" in options)) return options;
+  try {
+    reading.disk.list(options.folder);
+  } catch (error) {
+    if (!(error instanceof DiskError)) throw error;
+    if (error.code === "ENOENT") return options;
+    reading.error(position, "dir needs to point to an accessible directory");
+    reading.error(position, `mkdir ${options.folder}: ${error.reason}`);
+    return undefined;
+  }
+  return options;
+}
 
 function resolverNamed(written: string): ResolverOptions | undefined {
   const url = /^URL\((.*)\)$/i.exec(written.trim());

@@ -62,8 +62,11 @@ export class Admission {
   /** Before another CONNECT: the client is again one that has not said who it is. */
   forget(): void {
     const { link } = this;
+    const { account, host } = link;
     link.identity = undefined;
-    if (link.account !== link.host.globalAccount) link.traffic.moveTo(link.host.globalAccount);
+    if (account === host.globalAccount) return;
+    link.traffic.moveTo(host.globalAccount);
+    host.onLinkLeft(account);
   }
 
   /** After a reload: the stored CONNECT is judged again. */
@@ -120,8 +123,8 @@ export class Admission {
       const others = account.clientConnections - (account === link.account ? 1 : 0);
       if (account !== link.account) link.traffic.moveTo(account);
       if (limit >= 0 && others >= limit) {
-        link.identity = identity;
         link.logged.error("maximum account active connections exceeded");
+        link.identity = identity;
         link.closeWithError("maximum account active connections exceeded", "Maximum Account Connections Exceeded");
         return false;
       }

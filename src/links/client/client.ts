@@ -365,6 +365,7 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
 
   #connectArrived(): void {
     this.connectReceived = true;
+    this.heartbeat.introduced();
     this.#parser.expectConnect = false;
     this.admission.stopTimer();
   }

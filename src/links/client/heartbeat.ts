@@ -34,9 +34,13 @@ export class Heartbeat {
     this.#timer = undefined;
   }
 
+  /** CONNECT has come. */
+  introduced(): void {
+    this.#connectTookNs = Math.max(1, Number(this.link.host.clock.nowNs() - this.link.startedAtNs));
+  }
+
   /** CONNECT was accepted: the first ping comes soon, to measure the round trip. */
   connected(): void {
-    this.#connectTookNs = Math.max(1, Number(this.link.host.clock.nowNs() - this.link.startedAtNs));
     const soon = Math.min(this.#intervalMs(), FIRST_PING_MS);
     this.#arm(soon * (1 + this.link.host.random.fraction() * FIRST_PING_SPREAD));
   }

@@ -3,6 +3,7 @@
  * also the words of the texts users see (`open x: no such file or directory`).
  */
 import { closeSync, constants, existsSync, fdatasync, fdatasyncSync, fstatSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readdirSync, readFileSync, readSync, renameSync, rmSync, statfsSync, unlinkSync, writeFileSync, writeSync } from "node:fs";
+import { resolve } from "node:path";
 import { DiskError } from "../disk.ts";
 import { lockFile } from "./file-lock.ts";
 import type { AppendFile, DirectoryEntry, DiskLock, StorageDisk, StorageFile } from "../disk.ts";
@@ -179,6 +180,10 @@ export class SystemDisk implements StorageDisk {
 
   remove(path: string): void {
     attempt("remove", path, () => unlinkSync(path));
+  }
+
+  absolute(path: string): string {
+    return resolve(path);
   }
 
   exists(path: string): boolean {

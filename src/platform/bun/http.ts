@@ -15,6 +15,19 @@ export const bunHttp: HttpClient = {
   },
 };
 
+const UNKNOWN_AUTHORITY = "tls: failed to verify certificate: x509: certificate signed by unknown authority";
+
+/** What the runtime's codes mean, in the reference's words. */
+const REASONS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "connect: connection refused",
+  ConnectionRefused: "connect: connection refused",
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNKNOWN_AUTHORITY,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNKNOWN_AUTHORITY,
+  UNABLE_TO_GET_ISSUER_CERT: UNKNOWN_AUTHORITY,
+  SELF_SIGNED_CERT_IN_CHAIN: UNKNOWN_AUTHORITY,
+  DEPTH_ZERO_SELF_SIGNED_CERT: UNKNOWN_AUTHORITY,
+};
+
 async function bounded(response: Response): Promise<string> {
   const parts: Uint8Array[] = [];
   let size = 0;
@@ -28,6 +41,6 @@ async function bounded(response: Response): Promise<string> {
 
 function reasonOf(error: Error): string {
   if (error.name === "TimeoutError") return "context deadline exceeded (Client.Timeout exceeded while awaiting headers)";
-  const code = "code" in error ? error.code : "";
-  return code === "ECONNREFUSED" || code === "ConnectionRefused" ? "connect: connection refused" : error.message;
+  const code = "code" in error && typeof error.code === "string" ? error.code : "";
+  return REASONS[code] ?? error.message;
 }

@@ -8,6 +8,7 @@ import { basename } from "node:path";
 import type { ProcessStats, System } from "../system.ts";
 import { verifyBcrypt } from "./bcrypt.ts";
 import { codeOf, reasonOf } from "./disk.ts";
+import { bunProfiles } from "./profiles.ts";
 
 /** Size of a page in `/proc/self/statm`, bytes. All supported Linux builds use pages of this size. */
 const pageBytes = 4096;
@@ -87,6 +88,8 @@ export class SystemProcess implements System {
     const { user, system } = process.cpuUsage();
     return { rssBytes: residentBytes(), cpuMs: (user + system) / 1000, cores: availableParallelism() };
   }
+
+  readonly profiles = bunProfiles;
 
   memoryFigures(): Readonly<Record<string, number>> {
     return { ...process.memoryUsage() };
