@@ -45,7 +45,7 @@ export class Exchange {
   constructor(private readonly host: ExchangeHost) {}
 
   /** Takes up accounts that are new or changed, and that others are `gone`. `account` finds the account of a name. */
-  update(changed: Iterable<ExchangeParty>, gone: Iterable<string>, account: (name: string) => Account | undefined): void {
+  update(changed: readonly ExchangeParty[], gone: readonly string[], account: (name: string) => Account | undefined): void {
     const touched = new Set<string>();
     for (const name of gone) {
       this.#enlist(name, undefined);
@@ -58,12 +58,17 @@ export class Exchange {
     const affected = new Set(touched);
     for (const name of touched) for (const importer of this.#importers.get(name) ?? []) affected.add(importer);
     for (const name of affected) this.#renew(name, account);
+    if (gone.length > 0) this.#forget(account);
+  }
+
+  /** Lets go of accounts that are not there any more. */
+  #forget(account: (name: string) => Account | undefined): void {
     for (const [holder, responses] of this.#responses) {
       if (account(holder.name) === holder) continue;
       this.#responses.delete(holder);
       responses.close();
-      this.#waiting.delete(holder);
     }
+    for (const holder of this.#waiting.keys()) if (account(holder.name) !== holder) this.#waiting.delete(holder);
   }
 
   #enlist(name: string, party: ExchangeParty | undefined): void {
