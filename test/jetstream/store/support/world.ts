@@ -68,6 +68,7 @@ export class World {
       clientInfo: () => undefined,
       usage: { memory: 0, store: 0 },
       reserved: () => 0,
+      exhausted: () => undefined,
       batches: { atomic: 0, fast: 0 },
     };
   }
