@@ -69,6 +69,8 @@ export interface JetStreamContext {
   reserved(storage: Storage, without?: { readonly account: string; readonly stream: string }): number;
   /** A message was refused because the server keeps as much as it may. */
   exhausted(storage: Storage): void;
+  /** The disk has no room for a stream's messages: the system account hears of it. */
+  outOfStorage(stream: string): void;
   /** Open batches of the whole server. */
   readonly batches: { atomic: number; fast: number };
 }

@@ -316,20 +316,26 @@ export class JetStream implements JetStreamContext {
 
   // System account
 
+  outOfStorage(stream: string): void {
+    const { id, name } = this.server;
+    this.#adviseServer("SERVER.OUT_OF_STORAGE", "server_out_of_space", { server: name, server_id: id, stream, cluster: "" });
+  }
+
   #adviseDropped(dropped: number): void {
-    const link = this.#systemDoor();
-    const subject = "$JS.EVENT.ADVISORY.API.LIMIT_REACHED";
-    if (link?.hasInterest(subject) !== true) return;
     const { domain } = this.settings;
-    const advisory = {
-      type: "io.nats.jetstream.advisory.v1.api_limit_reached",
-      id: this.nuid(),
-      timestamp: timestamp(this.clock.nowNs()),
-      server: this.server.name,
-      ...(domain === "" ? {} : { domain }),
-      dropped,
-    };
-    link.publish(subject, "", "", toByteString(encodeJson(advisory)));
+    // Here the domain is not the last.
+    this.#adviseServer("API.LIMIT_REACHED", "api_limit_reached", { server: this.server.name, ...(domain === "" ? {} : { domain }), dropped });
+  }
+
+  /** An advisory of the server's own, which no account but the system's gets. */
+  #adviseServer(subject: string, type: string, fields: Readonly<Record<string, unknown>>): void {
+    const link = this.#systemDoor();
+    const full = `$JS.EVENT.ADVISORY.${subject}`;
+    if (link?.hasInterest(full) !== true) return;
+    const { domain } = this.settings;
+    const head = { type: `io.nats.jetstream.advisory.v1.${type}`, id: this.nuid(), timestamp: timestamp(this.clock.nowNs()) };
+    const rest = domain === "" || "domain" in fields ? fields : { ...fields, domain };
+    link.publish(full, "", "", toByteString(encodeJson({ ...head, ...rest })));
   }
 
   /** `ACCOUNT.PURGE` from the system account: the account's streams and its folder go, also when the account is not known any more. */

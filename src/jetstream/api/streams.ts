@@ -1,5 +1,6 @@
 /** Requests about streams. Spec: streams, section 2. */
 import { decodeJson, JsonError, bool, int, object, type Shape, text, uint64 } from "../json/index.ts";
+import { DiskError } from "../../platform/index.ts";
 import { subjectsOverlap } from "../../routing/index.ts";
 import { fromByteString, toByteString } from "../../util/bytes.ts";
 import type { JetStreamAccount } from "../account.ts";
@@ -106,7 +107,11 @@ function update(request: ApiRequest): ApiAnswer | Promise<ApiAnswer> {
   checkOverlap(account, config);
   const violating = stream.consumers.violating(config.consumer_limits);
   if (violating.length > 0) throw apiError(10069, { err: `change to limits violates consumers: ${violating.join(", ")}` });
-  stream.update(config);
+  try {
+    stream.update(config);
+  } catch (error) {
+    throw error instanceof DiskError ? apiError(10069, { err: error.message }) : error;
+  }
   const body = { ...infoAfterChange(stream, true) };
   adviseAction(stream, "modify");
   return { body };

@@ -5,7 +5,7 @@
  * The parts, each of which knows the stream and not the others' insides: `ingest` judges and stores what is published, `trimmer` enforces limits, `expiry` ages, `dedup` remembers
  * ids, `atomicBatches` and `fastBatches` gather, `schedules` fire, `republisher` copies, `purger` removes, `direct` answers reads.
  */
-import type { Timer } from "../../platform/index.ts";
+import { DiskError, type Timer } from "../../platform/index.ts";
 import type { InternalSubscription } from "../../links/internal/index.ts";
 import type { Message } from "../../routing/index.ts";
 import { toByteString } from "../../util/bytes.ts";
@@ -74,7 +74,7 @@ export class Stream implements AssetStream, ConsumerStream, SourcedStream {
   #touched = false;
   #closed = false;
   /** A write failed, and none succeeded since. */
-  #failing = false;
+  #writeError: Error | undefined = undefined;
   #lateFlush: Timer | undefined = undefined;
   #pruning: Timer | undefined = undefined;
 
@@ -424,15 +424,26 @@ export class Stream implements AssetStream, ConsumerStream, SourcedStream {
   }
 
   #onCommitted(seq: number): void {
-    this.#failing = false;
+    this.#writeError = undefined;
     if (this.republisher.isOn) this.republisher.committed(seq);
     this.acks.send(seq);
     if (this.consumers.count > 0) this.consumers.committed(seq);
   }
 
+  /** What keeps messages from being stored now; undefined when nothing does. */
+  get writeError(): string | undefined {
+    return this.#writeError?.message;
+  }
+
+  #tellFailure(error: Error): void {
+    const { account, name } = this;
+    account.context.log.error(`JetStream stream '${account.name} > ${name}' can not store messages: ${error.message}`);
+    if (error instanceof DiskError && error.code === "ENOSPC") account.context.outOfStorage(name);
+  }
+
   #onFailed(firstSeq: number, error: Error): void {
-    if (!this.#failing) this.account.context.log.error(`JetStream stream '${this.account.name} > ${this.name}' can not store messages: ${error.message}`);
-    this.#failing = true;
+    if (this.#writeError === undefined) this.#tellFailure(error);
+    this.#writeError = error;
     const refusal = errorBody(10077, { err: "insufficient storage resources available" });
     this.lastSeq = this.store.state.lastSeq;
     this.acks.takeBack(firstSeq, refusal);

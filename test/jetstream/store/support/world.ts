@@ -69,6 +69,7 @@ export class World {
       usage: { memory: 0, store: 0 },
       reserved: () => 0,
       exhausted: () => undefined,
+      outOfStorage: () => undefined,
       batches: { atomic: 0, fast: 0 },
     };
   }
