@@ -106,7 +106,7 @@ export class StagedStore {
 function finished(stream: Stream, addConsumers: (consumers: StreamConsumers) => void): Stream {
   try {
     addConsumers(stream.consumers);
-    stream.trimmer.trimAllSubjects();
+    void stream.trimmer.trimAll();
   } catch (error) {
     stream.delete();
     throw error;

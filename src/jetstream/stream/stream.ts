@@ -34,6 +34,7 @@ import { Schedules } from "./schedules.ts";
 import type { StagedStore } from "./staged.ts";
 import { Sourcing } from "./sourcing.ts";
 import { Stamp } from "./stamp.ts";
+import { Sweeps } from "./sweep.ts";
 import { Trimmer } from "./trim.ts";
 
 /** Removals that no message follows are written after this long. */
@@ -58,6 +59,7 @@ export class Stream implements AssetStream, ConsumerStream, SourcedStream {
   readonly atomicBatches: AtomicBatches;
   readonly fastBatches: FastBatches;
   readonly purger: Purger;
+  readonly sweeps: Sweeps;
   readonly ingest: Ingest;
   readonly direct: DirectReader;
   readonly #retention: Retention;
@@ -94,6 +96,7 @@ export class Stream implements AssetStream, ConsumerStream, SourcedStream {
     this.acks = new PublishAcks(account.link, config.name, context.settings.domain);
     this.stamp = new Stamp(context.clock);
     this.dedup = new DuplicateWindow(windowMs(config));
+    this.sweeps = new Sweeps(this);
     this.purger = new Purger(this);
     this.trimmer = new Trimmer(this);
     this.expiry = new Expiry(this);
@@ -188,8 +191,8 @@ export class Stream implements AssetStream, ConsumerStream, SourcedStream {
     return { compression: config.compression, syncIntervalMs: this.account.context.settings.syncIntervalMs, async: config.persist_mode === "async" };
   }
 
-  /** Takes up another configuration, which is allowed (`checkUpdate`). Throws when it cannot be written. */
-  update(config: StreamConfig): void {
+  /** Takes up another configuration, which is allowed (`checkUpdate`). A promise when what is over its limits takes a while to go. Throws when it cannot be written. */
+  update(config: StreamConfig): Promise<unknown> | undefined {
     this.settle();
     const previous = this.config;
     this.folder.writeConfig(config, this.createdNs);
@@ -200,8 +203,7 @@ export class Stream implements AssetStream, ConsumerStream, SourcedStream {
     this.ingest.configure();
     this.trimmer.configure();
     this.republisher.configure();
-    this.trimmer.trimAllSubjects();
-    this.trimmer.trimStream();
+    const trimmed = this.trimmer.trimAll();
     this.expiry.configure();
     this.schedules.configure();
     if (!config.allow_atomic) this.atomicBatches.dropAll();
@@ -212,6 +214,7 @@ export class Stream implements AssetStream, ConsumerStream, SourcedStream {
     this.#replenish();
     this.direct.configure();
     this.touch();
+    return trimmed instanceof Promise ? trimmed : undefined;
   }
 
   /** Ends the stream and removes all it has. */
@@ -335,6 +338,7 @@ export class Stream implements AssetStream, ConsumerStream, SourcedStream {
     if (removed === undefined) return undefined;
     this.#countedBytes -= removed.bytes;
     this.account.addUsage(this.config.storage, -removed.bytes);
+    this.trimmer.removed(removed.subject);
     this.consumers.removed(seq, removed.subject);
     this.schedules.removed(seq, removed.subject);
     this.touch();
