@@ -51,6 +51,8 @@ export class JetStreamAccount implements AssetAccount {
   readonly usage: Usage = { memory: 0, store: 0 };
   /** Streams that this server cannot serve, and why, by name. */
   readonly offline = new Map<string, string>();
+  /** Names of streams whose restore is being finished: they have a folder, and are not there yet. */
+  readonly arriving = new Set<string>();
   readonly #streams = new Map<string, Stream>();
   readonly #complaints: OncePerInterval;
 

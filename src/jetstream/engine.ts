@@ -216,7 +216,6 @@ export class JetStream implements JetStreamContext {
     const made = new JetStreamAccount(account, this, tiers, () => this.#systemDoor());
     this.#accounts.set(account.name, made);
     openAckRoads(made);
-    this.#openDoor(account, made.link);
   }
 
   /** An account that came later, without JetStream: it is told so when it asks. */
@@ -240,8 +239,13 @@ export class JetStream implements JetStreamContext {
     return account === undefined ? undefined : this.#doors.get(account);
   }
 
+  /** Reads back an account's streams; then it is answered. */
   async #recover(account: JetStreamAccount): Promise<void> {
-    if (!this.disk.exists(account.folder)) return;
+    if (this.disk.exists(account.folder)) await this.#recoverStreams(account);
+    if (!this.#stopped && this.#accounts.get(account.name) === account) this.#openDoor(account.account, account.link);
+  }
+
+  async #recoverStreams(account: JetStreamAccount): Promise<void> {
     removeLeftovers(this.disk, account.folder);
     for (const { name, isDirectory } of this.disk.list(account.folder).sort((a, b) => (a.name < b.name ? -1 : 1))) {
       if (!isDirectory || name.startsWith(".")) continue;
@@ -250,7 +254,7 @@ export class JetStream implements JetStreamContext {
       const startMs = this.clock.monotonicMs();
       try {
         const stream = await Stream.recover(account, `${account.folder}/${name}`);
-        account.add(stream);
+        if (this.#stopped || this.#accounts.get(account.name) !== account) return stream.stop();
         this.log.info(`  Restored ${grouped(stream.store.state.messages)} messages for stream '${title}' in ${Math.max(1, Math.round(this.clock.monotonicMs() - startMs))}ms`);
         if (stream.consumers.count > 0) this.log.info(`  Recovering ${stream.consumers.count} consumers for stream - '${title}'`);
       } catch (error) {

@@ -64,6 +64,7 @@ function create(request: ApiRequest): ApiAnswer {
     if (!sameConfig(present.config, config)) throw apiError(10058);
     return { body: { ...infoAfterChange(present, false), did_create: true } };
   }
+  if (account.arriving.has(config.name)) throw apiError(10058);
   checkPlace(account, config);
   const stream = make(account, config);
   // Before the advisory, which the stream itself may be the one to store.

@@ -14,7 +14,8 @@ import { errorBody } from "../api/errors.ts";
 import { Consumers } from "../consumer/index.ts";
 import { makeReplenisher } from "../mirror/index.ts";
 import type { AssetFiles, AssetStream, ConsumerStream, Replenisher, SourcedStream, StreamConsumers } from "../seams.ts";
-import { type MessageStore, type NewMessage, type RemovedMessage, StoredMessage, type StoreOptions, openAssetFiles, openFileStore, openMemoryStore } from "../store/index.ts";
+import { finishNow, inSlices, type Sliced } from "../slices.ts";
+import { type MessageStore, type NewMessage, type RemovedMessage, StoredMessage, openAssetFiles } from "../store/index.ts";
 import type { StreamConfig, StreamInfo } from "../wire.ts";
 import { PublishAcks } from "./acks.ts";
 import { AtomicBatches } from "./atomicbatch.ts";
@@ -31,7 +32,7 @@ import { Purger } from "./purge.ts";
 import { Republisher } from "./republish.ts";
 import { Retention } from "./retention.ts";
 import { Schedules } from "./schedules.ts";
-import type { StagedStore } from "./staged.ts";
+import { type OpenedStore, openStore, storeOptions } from "./openstore.ts";
 import { Sourcing } from "./sourcing.ts";
 import { Stamp } from "./stamp.ts";
 import { Sweeps } from "./sweep.ts";
@@ -84,14 +85,18 @@ export class Stream implements AssetStream, ConsumerStream, SourcedStream {
     readonly account: JetStreamAccount,
     public config: StreamConfig,
     readonly createdNs: bigint,
-    staged: StagedStore | undefined = undefined,
+    opened: OpenedStore,
   ) {
     this.name = config.name;
     this.nameBytes = toByteString(config.name);
     const { context } = account;
     this.files = openAssetFiles(context, account.name, config.name);
     this.folder = openFolder(account, config.name, config.storage, this.files);
-    this.store = this.#openStore(staged);
+    this.store = opened.store;
+    opened.events = {
+      onCommitted: (seq) => this.#onCommitted(seq),
+      onFailed: (firstSeq, error) => this.#onFailed(firstSeq, error),
+    };
     this.lastSeq = this.store.state.lastSeq;
     this.acks = new PublishAcks(account.link, config.name, context.settings.domain);
     this.stamp = new Stamp(context.clock);
@@ -115,30 +120,37 @@ export class Stream implements AssetStream, ConsumerStream, SourcedStream {
   // Life
 
   /** Makes a stream of a normalised configuration, with what a restore has put into memory for it. Throws when its files cannot be made, and leaves nothing of it. */
-  static create(account: JetStreamAccount, config: StreamConfig, createdNs: bigint, staged?: StagedStore): Stream {
-    openFolder(account, config.name, config.storage, openAssetFiles(account.context, account.name, config.name)).make();
-    const stream = new Stream(account, config, createdNs, staged);
+  static create(account: JetStreamAccount, config: StreamConfig, createdNs: bigint, staged?: OpenedStore): Stream {
+    const folder = openFolder(account, config.name, config.storage, openAssetFiles(account.context, account.name, config.name));
+    folder.make();
+    const stream = new Stream(account, config, createdNs, staged ?? finishNow(openStore(account, config, folder)));
     try {
       stream.folder.writeConfig(config, createdNs);
     } catch (error) {
       stream.#remove();
       throw error;
     }
-    stream.#recoverState(staged !== undefined);
+    finishNow(stream.#recoverState(staged !== undefined));
     stream.#open();
     return stream;
   }
 
-  /** Reads a stream back from its folder. Throws with the reason when it cannot be. */
-  static recover(account: JetStreamAccount, folder: string): Stream {
-    const name = folder.slice(folder.lastIndexOf("/") + 1);
-    const files = openAssetFiles(account.context, account.name, name);
-    const { config, createdNs } = openFolder(account, name, "file", files).readConfig();
-    const stream = new Stream(account, config, createdNs);
+  /** Reads a stream back from its folder, in slices; nobody sees it before all of it is there. Rejects with the reason when it cannot be. */
+  static recover(account: JetStreamAccount, folder: string): Promise<Stream> {
+    return inSlices(account.context, Stream.#recovering(account, folder));
+  }
+
+  static *#recovering(account: JetStreamAccount, path: string): Sliced<Stream> {
+    const name = path.slice(path.lastIndexOf("/") + 1);
+    const folder = openFolder(account, name, "file", openAssetFiles(account.context, account.name, name));
+    const { config, createdNs } = folder.readConfig();
+    const stream = new Stream(account, config, createdNs, yield* openStore(account, config, folder));
     try {
       stream.#dropHalfBatch();
+      const isUnclean = stream.folder.takeCleanMark() !== true;
+      yield* stream.#recoverState(isUnclean);
       stream.consumers.recover();
-      stream.#recoverState(stream.folder.takeCleanMark() !== true);
+      if (isUnclean) stream.#retention.recover();
     } catch (error) {
       stream.#close();
       throw error;
@@ -148,47 +160,24 @@ export class Stream implements AssetStream, ConsumerStream, SourcedStream {
   }
 
   /** Everything that follows from what is stored. `unclean`: the last turn may be incomplete. */
-  #recoverState(unclean: boolean): void {
+  *#recoverState(unclean: boolean): Sliced<void> {
     const { state } = this.store;
     this.lastSeq = state.lastSeq;
     this.stamp.atLeast(state.lastSeconds, state.lastNanos);
-    this.#recoverIds();
-    if (unclean) {
-      this.trimmer.recover();
-      this.#retention.recover();
-    }
-    this.expiry.recover();
+    yield* this.#recoverIds();
+    if (unclean) yield* this.trimmer.recover();
+    yield* this.expiry.recover();
     this.schedules.recover();
     this.countUsage();
   }
 
   #open(): void {
+    this.expiry.start();
     this.account.add(this);
     this.#subscribe();
     this.#replenish();
     this.direct.configure();
     this.touch();
-  }
-
-  #openStore(staged: StagedStore | undefined): MessageStore {
-    const { account, config, folder, name } = this;
-    const events = {
-      onCommitted: (seq: number) => this.#onCommitted(seq),
-      onFailed: (firstSeq: number, error: Error) => this.#onFailed(firstSeq, error),
-    };
-    if (staged !== undefined) {
-      staged.events = events;
-      return staged.store;
-    }
-    const firstSeq = config.first_seq ?? 1;
-    if (config.storage === "memory") return openMemoryStore({ events, firstSeq });
-    const maxBytes = config.max_bytes > 0 ? config.max_bytes : undefined;
-    return openFileStore({ folder: folder.messages, name, account: account.name, context: account.context, options: this.#storeOptions(), maxBytes, events, firstSeq });
-  }
-
-  #storeOptions(): StoreOptions {
-    const { config } = this;
-    return { compression: config.compression, syncIntervalMs: this.account.context.settings.syncIntervalMs, async: config.persist_mode === "async" };
   }
 
   /** Takes up another configuration, which is allowed (`checkUpdate`). A promise when what is over its limits takes a while to go. Throws when it cannot be written. */
@@ -199,7 +188,7 @@ export class Stream implements AssetStream, ConsumerStream, SourcedStream {
     this.config = config;
     this.dedup.windowMs = windowMs(config);
     if (this.dedup.windowMs === 0) this.dedup.clear();
-    this.store.configure(this.#storeOptions());
+    this.store.configure(storeOptions(this.account, config));
     this.ingest.configure();
     this.trimmer.configure();
     this.republisher.configure();
@@ -469,7 +458,7 @@ export class Stream implements AssetStream, ConsumerStream, SourcedStream {
     for (let seq = this.store.previous([], this.store.state.lastSeq, view); seq > 0 && (view.marks & Mark.MoreOfBatch) !== 0; seq = this.store.previous([], seq, view)) this.store.remove(seq, false);
   }
 
-  #recoverIds(): void {
+  *#recoverIds(): Sliced<void> {
     this.lastMsgId = this.#storedLastId();
     if (this.dedup.windowMs <= 0) return;
     const fromMs = this.account.context.clock.nowMs() - this.dedup.windowMs;
@@ -479,6 +468,7 @@ export class Stream implements AssetStream, ConsumerStream, SourcedStream {
       if (!store.load(seq, view)) continue;
       const id = headerOf(view.buffer, view.headerStart, view.bodyStart, H.MsgId);
       if (id !== undefined && id !== "") this.dedup.add(id, seq, view.seconds * 1000 + view.nanos / 1e6);
+      yield;
     }
     if (this.dedup.size > 0) this.#pruneIds();
   }

@@ -7,6 +7,7 @@
  */
 import { StoredMessage } from "../store/index.ts";
 import { Mark, Rollup } from "./judgement.ts";
+import type { Sliced } from "../slices.ts";
 import type { Stream } from "./stream.ts";
 import type { Sweep } from "./sweep.ts";
 
@@ -194,7 +195,7 @@ export class Trimmer {
   }
 
   /** Repeats what a crash may have lost of the last turn's removals. */
-  recover(): void {
+  *recover(): Sliced<void> {
     const stream = this.#stream;
     const { store } = stream;
     const { lastSeq, firstSeq } = store.state;
@@ -203,16 +204,23 @@ export class Trimmer {
       if (!store.load(seq, view) || (view.marks & Mark.Rollup) === 0) continue;
       const rollup = rollupOf(view.buffer.latin1Slice(view.headerStart, view.bodyStart));
       if (rollup !== Rollup.None) this.#rollUp(seq, view.subject, rollup);
+      yield;
     }
-    if (this.#maxPerSubject > 0) this.#recoverSubjects(from);
+    if (this.#maxPerSubject > 0) yield* this.#recoverSubjects(from);
     this.trimStream();
   }
 
-  #recoverSubjects(from: number): void {
+  *#recoverSubjects(from: number): Sliced<void> {
     const { store } = this.#stream;
     const subjects = new Set<string>();
-    for (let seq = store.next(ALL, from, view); seq > 0; seq = store.next(ALL, seq + 1, view)) subjects.add(view.subject);
-    for (const subject of subjects) this.trimSubject(subject);
+    for (let seq = store.next(ALL, from, undefined); seq > 0; seq = store.next(ALL, seq + 1, undefined)) {
+      subjects.add(store.subjectOf(seq) ?? "");
+      yield;
+    }
+    for (const subject of subjects) {
+      this.trimSubject(subject);
+      yield;
+    }
   }
 }
 
