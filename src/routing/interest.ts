@@ -122,8 +122,8 @@ export class Interest {
   /** Who wants to know when subscriptions of exactly this literal subject come and go. */
   readonly #watchers = new Map<string, Set<() => void>>();
 
-  /** Undefined in a subject space that takes nothing from others. */
-  observer: InterestObserver | undefined = undefined;
+  /** None in a subject space that exchanges nothing with others. */
+  #observers: readonly InterestObserver[] = [];
 
   /** `cacheSlots` bounds the match cache; 0 turns it off (`disable_sublist_cache`). */
   constructor(private readonly cacheSlots: number = CACHE_SLOTS_MAX) {
@@ -132,6 +132,12 @@ export class Interest {
 
   get size(): number {
     return this.#count;
+  }
+
+  /** Returns how to stop that. */
+  observe(observer: InterestObserver): () => void {
+    this.#observers = [...this.#observers, observer];
+    return () => (this.#observers = this.#observers.filter((other) => other !== observer));
   }
 
   /**
@@ -163,7 +169,7 @@ export class Interest {
   /** Adds a subscription whose subject is valid. */
   insert(subscription: Subscription): void {
     this.#insert(subscription);
-    this.observer?.inserted(subscription);
+    for (const observer of this.#observers) observer.inserted(subscription);
   }
 
   #insert(subscription: Subscription): void {
@@ -190,7 +196,7 @@ export class Interest {
     if (removed) {
       this.#removes++;
       this.#count--;
-      this.observer?.removed(subscription);
+      for (const observer of this.#observers) observer.removed(subscription);
     }
     return removed;
   }
@@ -264,6 +270,13 @@ export class Interest {
     this.#replyGeneration = this.#generation;
     this.#replyResult = result;
     return result;
+  }
+
+  /** As `find`, for a subject that is used once and ends in a token of its own. It is not cached, where it would only push out others. */
+  findReply(buffer: Buffer, start: number, end: number, hash: number): SubjectEntry {
+    this.#lookups++;
+    const subject = buffer.latin1Slice(start, end);
+    return new SubjectEntry(hash, subject, this.#generation, this.matchReply(subject));
   }
 
   #kind = "";

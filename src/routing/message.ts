@@ -2,6 +2,8 @@
  * One message on its way through the server: a view into the buffer it was read into. A link has a single `Message` that it fills for every publish, so
  * nothing is allocated per message; whoever keeps bytes beyond the call copies them.
  */
+import type { MessageTrace } from "./messagetrace.ts";
+
 export class Message {
   /** Holds every range below. */
   buffer: Buffer = EMPTY;
@@ -28,6 +30,8 @@ export class Message {
   sentTo = "";
   /** The services between accounts that it has passed, in their order; none for a message as published. */
   passed: readonly object[] = NOTHING_PASSED;
+  /** Follows the message; undefined for all but a few. Who sets it takes it away again. */
+  trace: MessageTrace | undefined = undefined;
 
   /** Header and payload bytes. */
   get size(): number {

@@ -40,6 +40,8 @@ export interface Subscriber {
   describe(): { readonly kind: number; readonly cid: number; readonly name?: string };
   /** Who this is when it asks for something; absent in what is no client. */
   details?(serverName: string): ClientDetails;
+  /** Present in what carries messages between accounts: it tells a trace itself what becomes of a message, and never delivers one that is only looked at. */
+  readonly isExchange?: true;
 }
 
 export class Subscription {

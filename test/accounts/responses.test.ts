@@ -1,5 +1,8 @@
 /** Requests that wait for answers: how long, and that nothing is left of them. */
 import { expect, test } from "bun:test";
+import { PLACES_MAX } from "../../src/accounts/exchange/replytokens.ts";
+import { type ResponseRule, Responses } from "../../src/accounts/exchange/responses.ts";
+import { Waiting } from "../../src/accounts/exchange/waiting.ts";
 import { Account, Exchange } from "../../src/accounts/index.ts";
 import type { ExportOptions, ImportOptions } from "../../src/config/index.ts";
 import { InternalLink } from "../../src/links/internal/index.ts";
@@ -73,3 +76,74 @@ test("an update that changes nothing keeps what is waited for", () => {
   service.publish(replies[0], "", "", "one");
   expect(answers).toEqual(["one"]);
 });
+
+test("an answer on a subject of ours that nobody was given is nobody's", () => {
+  const { service, requester, replies, answers } = world();
+  requester.publish("req", "inbox", "", "ask");
+  const prefix = replies[0].slice(0, -6);
+  for (const forged of [`${prefix}000000`, `${replies[0]}x`, `${prefix}....`, `${prefix}!!!!!!`, replies[0].slice(0, -1)]) expect(service.publish(forged, "", "", "forged")).toBe(0);
+  expect(service.publish(replies[0], "", "", "one")).toBe(1);
+  expect(answers).toEqual(["one"]);
+});
+
+test("whoever waits for nothing any more is waited for by nobody", async () => {
+  const { table, clock } = tables();
+  const inbox = new InternalLink(table.requester, 5, "requester");
+  const all = inbox.subscribe("in.>", () => true);
+  const one = inbox.subscribe("in.a.1", () => true);
+  for (let i = 0; i < 200; i++) for (const reply of ["in.a.1", `in.a.x${i}`, `in.b.${i}`, "other"]) table.expect(reply);
+  expect(table.responses.size).toBe(800);
+  inbox.unsubscribe(all);
+  // `other` never had a taker, so none can go.
+  expect(table.responses.size).toBe(400);
+  inbox.unsubscribe(one);
+  expect(table.responses.size).toBe(200);
+  await clock.advance(1001);
+  expect(table.responses.size).toBe(0);
+});
+
+test("the table holds as many as there are places, the oldest goes first, and places are used again", () => {
+  const { table } = tables();
+  const first = table.expect("in.0");
+  for (let i = 1; i < PLACES_MAX; i++) table.expect(`in.${i}`);
+  expect(table.responses.size).toBe(PLACES_MAX);
+  const next = table.expect("in.next");
+  expect(table.responses.size).toBe(PLACES_MAX);
+  expect(next.slice(0, -3)).toBe(first.slice(0, -3));
+  expect(next).not.toBe(first);
+});
+
+test("each threshold is kept whatever else is waited for, and an answer of several starts it anew", async () => {
+  const { table, clock } = tables();
+  new InternalLink(table.requester, 5, "requester").subscribe("in.>", () => true);
+  const service = new InternalLink(table.exporter, 5, "service");
+  table.expect("in.long", { responseType: "singleton", thresholdMs: 5000 });
+  const many = table.expect("in.many", { responseType: "stream", thresholdMs: 1000 });
+  for (let i = 0; i < 100; i++) table.expect(`in.${i}`);
+  await clock.advance(600);
+  expect(service.publish(many, "", "", "more")).toBe(1);
+  for (let i = 0; i < 100; i++) table.expect(`in.later.${i}`);
+  await clock.advance(500);
+  expect(table.responses.size).toBe(102);
+  await clock.advance(600);
+  expect(table.responses.size).toBe(1);
+  await clock.advance(4000);
+  expect(table.responses.size).toBe(0);
+});
+
+/** The tables of an exporting and an importing account, without an exchange around them. */
+function tables() {
+  const clock = new VirtualClock(new SeededRandom(2));
+  const exporter = new Account("A", false);
+  const requester = new Account("B", false);
+  const waiting = new Map([exporter, requester].map((account) => [account, new Waiting(account)]));
+  const waitingOf = (account: Account): Waiting => {
+    const found = waiting.get(account);
+    if (found === undefined) throw new Error(`nobody waits in ${account.name}`);
+    return found;
+  };
+  const doors = { clock, random: new SeededRandom(1), serverName: () => "S", responsesOf: () => responses, waitingOf };
+  const responses = new Responses(exporter, doors);
+  const expectOne = (reply: string, rule: ResponseRule = { responseType: "singleton", thresholdMs: 1000 }): string => responses.expect(waitingOf(requester), reply, rule, clock.monotonicMs());
+  return { clock, table: { exporter, requester, responses, expect: expectOne } };
+}

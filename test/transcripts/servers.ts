@@ -45,17 +45,29 @@ async function counters(server: ServerProcess): Promise<Counters | undefined> {
   }
 }
 
-/** Waits until nothing of the last transcript is left in the server; false when that does not come true. */
-async function becomesClean(server: ServerProcess, baseline: Counters | undefined): Promise<boolean> {
-  if (baseline === undefined) return false;
+/** So many subscriptions may be new of which no connection is the owner: an account that answers requests of others has one for the answers, from the first on. */
+const SURPLUS_MAX = 4;
+/** How long such a surplus must stay the same. */
+const STEADY_MS = 60;
+
+/** Waits until nothing of the last transcript is left in the server; returns how it looks then, undefined when that does not come true. */
+async function becomesClean(server: ServerProcess, baseline: Counters | undefined): Promise<Counters | undefined> {
+  if (baseline === undefined) return undefined;
+  let surplus = 0;
+  let steadySince = 0;
   for (const end = deadlineIn(1000); performance.now() < end; ) {
     const now = await counters(server);
-    if (now === undefined) return false;
+    if (now === undefined) return undefined;
     // The reference goes on working on a stream after it said that it is gone: whoever makes one of that name gets to feel it.
-    if (now.requests !== baseline.requests) return false;
-    if (now.connections === 0 && now.subscriptions === baseline.subscriptions) return true;
+    if (now.requests !== baseline.requests) return undefined;
+    if (now.connections > 0) continue;
+    if (now.subscriptions === baseline.subscriptions) return now;
+    if (now.subscriptions - baseline.subscriptions !== surplus) {
+      surplus = now.subscriptions - baseline.subscriptions;
+      steadySince = performance.now();
+    } else if (surplus > 0 && surplus <= SURPLUS_MAX && performance.now() - steadySince > STEADY_MS) return now;
   }
-  return false;
+  return undefined;
 }
 
 export class ServerPool {
@@ -71,8 +83,9 @@ export class ServerPool {
     return {
       server,
       release: async (reusable) => {
-        if (!reusable || alone || !(await becomesClean(server, baseline))) return server.stop();
-        this.#idle.unshift({ key, server, baseline });
+        const clean = reusable && !alone ? await becomesClean(server, baseline) : undefined;
+        if (clean === undefined) return server.stop();
+        this.#idle.unshift({ key, server, baseline: clean });
         await Promise.all(this.#idle.splice(IDLE_MAX).map((surplus) => surplus.server.stop()));
       },
     };

@@ -11,18 +11,23 @@ import { MessageStream } from "./stream.ts";
 import type { StreamOptions } from "./stream.ts";
 import { FrameReader, frames, upgradeRequest } from "./websocket.ts";
 
-const CONNECT = Buffer.from(
-  `CONNECT ${JSON.stringify({
-    verbose: false, pedantic: false, tls_required: false, name: "bench", lang: "bench", version: "1", protocol: 1,
-    echo: true, headers: true, no_responders: true,
-  })}\r\nPING\r\n`,
-);
+const CONNECT: Readonly<Record<string, unknown>> = {
+  verbose: false, pedantic: false, tls_required: false, name: "bench", lang: "bench", version: "1", protocol: 1,
+  echo: true, headers: true, no_responders: true,
+};
 const PING = Buffer.from("PING\r\n");
 const PONG = Buffer.from("PONG\r\n");
 
 export interface ConnectionOptions extends Omit<StreamOptions, "onControl"> {
   /** After each piece of input, with how many messages it completed, and the connection it came on. */
   readonly onRead?: (messages: number, connection: Connection) => void;
+  /** Fields of CONNECT that are other than usual. */
+  readonly connect?: Readonly<Record<string, unknown>>;
+}
+
+/** The fields of CONNECT by which a user logs in whose password is its name. */
+export function login(user: string | undefined): Readonly<Record<string, unknown>> {
+  return user === undefined ? {} : { user, pass: user };
 }
 
 /** `tcp`: INFO is awaited. `http`, `tls-upgrade`: on the way there. `open`: CONNECT has been sent. */
@@ -34,6 +39,7 @@ export class Connection {
   readonly stream: MessageStream;
   readonly #target: Target;
   readonly #onRead: ConnectionOptions["onRead"];
+  readonly #connect: string;
   readonly #ready = Promise.withResolvers<void>();
   readonly #handler: SocketHandler<undefined>;
   readonly #frames: FrameReader;
@@ -49,6 +55,7 @@ export class Connection {
     // A dial that fails is reported by Bun.connect itself, before anyone awaits this promise.
     this.#ready.promise.catch(() => {});
     this.#onRead = options.onRead;
+    this.#connect = `CONNECT ${JSON.stringify({ ...CONNECT, ...options.connect })}\r\nPING\r\n`;
     this.stream = new MessageStream({ ...options, onControl: (line) => this.#control(line) });
     this.#frames = new FrameReader((chunk, at, end) => this.stream.feed(chunk, at, end), (bytes) => this.write(bytes));
     this.#handler = {
@@ -168,7 +175,7 @@ export class Connection {
     if (this.#state !== "tcp") return; // an asynchronous INFO on a connection that stands
     if (this.#target.transport === "tls") return this.#upgradeToTls();
     this.#state = "open";
-    this.send(CONNECT);
+    this.send(this.#connect);
   }
 
   #upgradeToTls(): void {
@@ -182,7 +189,7 @@ export class Connection {
         handshake: (_socket, authorized, error) => {
           if (!authorized) return this.#closed(`TLS: ${error?.message ?? "not authorized"}`);
           this.#state = "open";
-          this.send(CONNECT);
+          this.send(this.#connect);
         },
       },
     });

@@ -6,7 +6,7 @@
  * subscribers, when the server has answered a PING behind the last publish.
  */
 import type { Figure } from "../figures.ts";
-import { Connection } from "./connection.ts";
+import { Connection, login } from "./connection.ts";
 import { Deliveries, pump } from "./pump.ts";
 import type { FlowSpec, Target } from "./spec.ts";
 import { measure, memoryFigure, rateFigures } from "./window.ts";
@@ -21,10 +21,11 @@ export async function runFlow(spec: FlowSpec, target: Target): Promise<Figure[]>
     subject: spec.subjects === "shared" ? "bench.flow" : `bench.flow.${index}`,
     payloadBytes: spec.payloadBytes, headers: spec.headers,
   });
-  const deliveries = new Deliveries(delivery(shapeOf(0), SID).length);
+  const receivedOf = (index: number): MessageShape => ({ ...shapeOf(index), subject: `${spec.receivedPrefix ?? ""}${shapeOf(index).subject}` });
+  const deliveries = new Deliveries(delivery(receivedOf(0), SID).length);
   const subscribers = await Promise.all(Array.from({ length: spec.subscribers }, async (_, index) => {
-    const shape = shapeOf(index);
-    const connection = await Connection.open(target, { message: delivery(shape, SID), onRead: (n) => deliveries.add(n) });
+    const shape = receivedOf(index);
+    const connection = await Connection.open(target, { message: delivery(shape, SID), onRead: (n) => deliveries.add(n), connect: login(spec.users?.subscriber) });
     connection.send(`SUB ${shape.subject} ${spec.queue === undefined ? "" : `${spec.queue} `}${SID}\r\n`);
     await connection.flush();
     return connection;
@@ -32,7 +33,7 @@ export async function runFlow(spec: FlowSpec, target: Target): Promise<Figure[]>
 
   const copies = spec.subscribers === 0 ? 0 : spec.subjects === "distinct" || spec.queue !== undefined ? 1 : spec.subscribers;
   const publishers = await Promise.all(Array.from({ length: spec.publishers }, async (_, index) => {
-    const connection = await Connection.open(target);
+    const connection = await Connection.open(target, { connect: login(spec.users?.publisher) });
     const { bytes, messages } = chunkOf(publish(shapeOf(index)));
     const encoded = connection.encode(bytes);
     return { connection, messages, chunk: () => encoded };

@@ -7,7 +7,7 @@
  */
 import type { Figure } from "../figures.ts";
 import { percentile } from "../figures.ts";
-import { Connection } from "./connection.ts";
+import { Connection, login } from "./connection.ts";
 import { fail } from "./failure.ts";
 import type { RequestsSpec, Target } from "./spec.ts";
 import { measure, memoryFigure, rateFigures } from "./window.ts";
@@ -18,6 +18,8 @@ const INBOX = "_INBOX.0123456789abcdefghijkl";
 const DIGITS = 7;
 /** A reply subject of the width that all have; its digits are overwritten. */
 const REPLY = `${INBOX}.${"0".repeat(DIGITS)}`;
+/** As wide as the reply subjects that a service of another account sees. */
+const CROSSING_REPLY = "_R_.000000.000000";
 const SID = 1;
 const WARM_UP_FRACTION = 1 / 5;
 
@@ -44,16 +46,19 @@ class Batch {
 
 async function startResponder(spec: RequestsSpec, target: Target): Promise<void> {
   const request = { subject: SUBJECT, payloadBytes: spec.payloadBytes };
-  const answer = publish({ subject: REPLY, payloadBytes: spec.payloadBytes });
-  const expected = delivery(request, SID, REPLY);
-  const replyAt = expected.indexOf(INBOX);
+  const replyTo = spec.crosses === true ? CROSSING_REPLY : REPLY;
+  const answer = publish({ subject: replyTo, payloadBytes: spec.payloadBytes });
+  const expected = delivery(request, SID, replyTo);
+  const replyAt = expected.indexOf(replyTo);
   const batch = new Batch();
   const connection = await Connection.open(target, {
     message: expected, identical: false,
+    // A header that tells of the requester would be of no fixed length.
+    connect: { ...login(spec.users?.subscriber), headers: spec.crosses !== true, no_responders: spec.crosses !== true },
     onMessage: (message, at) => {
       const { bytes, at: start } = batch.append(answer);
       const reply = at + replyAt;
-      bytes.set(message.subarray(reply, reply + REPLY.length), start + "PUB ".length);
+      bytes.set(message.subarray(reply, reply + replyTo.length), start + "PUB ".length);
     },
     onRead: (_messages, self) => batch.sendOn(self),
   });
@@ -85,6 +90,7 @@ export async function runRequests(spec: RequestsSpec, target: Target): Promise<F
   };
   const connection = await Connection.open(target, {
     message: expected, identical: false,
+    connect: login(spec.users?.publisher),
     onMessage: (message, at) => {
       const number = decimalAt(message, at + expectedDigits, DIGITS);
       if (!(sentNs[number] > 0)) return fail(`an answer to request ${number}, which is not waiting for one`);

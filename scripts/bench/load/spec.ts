@@ -18,9 +18,18 @@ export interface Target {
   readonly monitorUrl: string;
 }
 
+/** Who connects as whom, where it matters; the password is the name. */
+export interface Users {
+  readonly publisher: string;
+  readonly subscriber: string;
+}
+
 /** Publishers and subscribers at full speed. */
 export interface FlowSpec {
   readonly kind: "flow";
+  readonly users?: Users;
+  /** What stands before the subject where it is received. */
+  readonly receivedPrefix?: string;
   readonly publishers: number;
   readonly subscribers: number;
   /** `shared`: all on one subject. `distinct`: publisher i and subscriber i have subject i to themselves. */
@@ -37,6 +46,10 @@ export interface FlowSpec {
 /** Requests with a wildcard inbox and a reply subject of its own each. */
 export interface RequestsSpec {
   readonly kind: "requests";
+  /** The publisher asks, the subscriber answers. */
+  readonly users?: Users;
+  /** The responder is in another account: it sees a reply subject of that account's. */
+  readonly crosses?: boolean;
   readonly inFlight: number;
   readonly payloadBytes: number;
   readonly requests: number;

@@ -1,6 +1,7 @@
 /**
  * The families of workloads; the first argument of the benchmark chooses one.
  */
+import { accountsWorkloads } from "./accounts.ts";
 import { coreWorkloads } from "./core.ts";
 import { jetstreamWorkloads } from "./jetstream.ts";
 import type { Workload } from "./workload.ts";
@@ -11,4 +12,5 @@ export type { Setting, Workload } from "./workload.ts";
 export const families: ReadonlyMap<string, (cli: string | undefined) => readonly Workload[]> = new Map([
   ["core", coreWorkloads],
   ["jetstream", jetstreamWorkloads],
+  ["accounts", accountsWorkloads],
 ]);

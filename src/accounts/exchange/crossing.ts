@@ -3,8 +3,9 @@
  * buffers that are used again; one per nesting, since whoever takes a message may publish.
  */
 import { setHeader } from "../../protocol/index.ts";
-import { Message } from "../../routing/index.ts";
+import { distribute, type MatchResult, Message, type SeenSubject, type Subscriber } from "../../routing/index.ts";
 import { copyBytes, putByteString, putDecimal } from "../../util/bytes.ts";
+import type { Account } from "../account.ts";
 
 /** Larger messages get a buffer of their own. */
 const KEPT_BYTES_MAX = 256 * 1024;
@@ -14,28 +15,32 @@ const LF = 10;
 /** Two decimals, the blanks and the line ends. */
 const SIZES_BYTES_MAX = 48;
 
+export const TRACE_DESTINATION = "Nats-Trace-Dest";
+
 /** A header to set. Byte strings. */
 export interface SetHeader {
   readonly key: string;
   readonly value: string;
 }
 
+/** What a message carries on where its trace may not follow. */
+export const TRACE_DISABLED: SetHeader = { key: TRACE_DESTINATION, value: "trace disabled" };
+
 export class Crossing {
   readonly #kept: { readonly message: Message; buffer: Buffer }[] = [];
   #depth = 0;
 
   /**
-   * Calls `hand` with the message as it is in the other account; it is valid during the call. An empty `reply` is none; without `header` the header block
-   * stays as it is.
+   * The message as it is in the other account, valid until `end`. An empty `reply` is none; `headers` are set, or are a whole block for a
+   * message that has none, and without them the header block stays as it is. Whoever takes it says what it has passed and who follows it.
    */
-  carry(from: Message, subject: string, reply: string, header: SetHeader | undefined, passed: readonly object[], hand: (message: Message) => number): number {
-    const block = header === undefined ? undefined : headerBlock(from, header);
+  begin(from: Message, subject: string, reply: string, headers: readonly SetHeader[] | string | undefined): Message {
+    const block = typeof headers === "object" ? headerBlock(from, headers) : headers;
     const headerLength = block?.length ?? from.headerLength;
     const payloadStart = from.bodyStart + from.headerLength;
     const size = headerLength + from.bodyEnd - payloadStart;
     const { message, buffer } = this.#take(subject.length + reply.length + size + SIZES_BYTES_MAX);
     message.buffer = buffer;
-    message.passed = passed;
     message.sentTo = from.sentTo;
     message.headerLength = headerLength;
     message.subjectStart = 0;
@@ -58,11 +63,12 @@ export class Crossing {
     buffer[at] = CR;
     buffer[at + 1] = LF;
     this.#depth++;
-    try {
-      return hand(message);
-    } finally {
-      this.#depth--;
-    }
+    return message;
+  }
+
+  /** The message that was begun last is not needed any more. */
+  end(): void {
+    this.#depth--;
   }
 
   #take(needed: number): { readonly message: Message; buffer: Buffer } {
@@ -73,7 +79,13 @@ export class Crossing {
   }
 }
 
-function headerBlock(from: Message, { key, value }: SetHeader): string {
-  if (from.headerLength === 0) return `NATS/1.0\r\n${key}: ${value}\r\n\r\n`;
-  return setHeader(from.buffer.latin1Slice(from.bodyStart, from.bodyStart + from.headerLength), key, value);
+function headerBlock(from: Message, headers: readonly SetHeader[]): string {
+  const block = from.headerLength === 0 ? "NATS/1.0\r\n\r\n" : from.buffer.latin1Slice(from.bodyStart, from.bodyStart + from.headerLength);
+  return headers.reduce((before, { key, value }) => setHeader(before, key, value), block);
+}
+
+/** Delivers in `account`, in the sight of whoever follows the message; returns how many took it. */
+export function handOn(account: Account, result: MatchResult, message: Message, seen: SeenSubject, origin: Subscriber | undefined): number {
+  const { trace } = message;
+  return trace === undefined ? distribute(result, message, seen, origin) : trace.distribute(result, message, seen, origin, account.name);
 }

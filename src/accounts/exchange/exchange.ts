@@ -10,6 +10,7 @@ import { LatencyMeter } from "./latency.ts";
 import { Responses } from "./responses.ts";
 import { ServiceImport } from "./services.ts";
 import { StreamImport, StreamImports } from "./streams.ts";
+import { Waiting } from "./waiting.ts";
 
 /** How long a service may take when its export does not say. */
 const RESPONSE_THRESHOLD_MS = 120_000;
@@ -34,6 +35,7 @@ export class Exchange {
   readonly #live = new Map<string, Live>();
   readonly #streams = new Map<Account, StreamImports>();
   readonly #responses = new Map<Account, Responses>();
+  readonly #waiting = new Map<Account, Waiting>();
   #lastSid = 0;
 
   constructor(private readonly host: ExchangeHost) {}
@@ -63,27 +65,27 @@ export class Exchange {
       if (account(holder.name) === holder) continue;
       this.#responses.delete(holder);
       responses.close();
+      this.#waiting.delete(holder);
     }
   }
 
   #make(importer: Account, exporter: Account, wanted: ImportOptions, offer: ExportOptions, route: ImportRoute): Live {
-    if (wanted.kind === "stream") return this.#makeStream(importer, exporter, route);
+    if (wanted.kind === "stream") return this.#makeStream(importer, exporter, route, wanted.allowTrace);
     const rule = { responseType: offer.responseType, thresholdMs: offer.responseThresholdMs > 0 ? offer.responseThresholdMs : RESPONSE_THRESHOLD_MS };
-    const doors = { nowMs: () => this.host.clock.monotonicMs(), serverName: () => this.host.serverName(), responsesOf: (account: Account) => this.#responsesOf(account) };
+    const doors = { nowMs: () => this.host.clock.monotonicMs(), serverName: () => this.host.serverName(), responsesOf: (account: Account) => this.#responsesOf(account), waitingOf: (account: Account) => this.#waitingOf(account) };
     const { clock, random } = this.host;
     const latencyDoors = { clock, random, serverName: () => this.host.serverName(), nuid: () => this.host.nuid(), publish: (subject: string, payload: string) => this.host.publish(exporter, subject, payload) };
     const meter = offer.latency === undefined ? undefined : new LatencyMeter(offer.latency, wanted.share, latencyDoors);
-    const service = new ServiceImport({ importer, exporter, route, share: wanted.share, offer, rule, meter }, doors, String(++this.#lastSid));
+    const service = new ServiceImport({ importer, exporter, route, share: wanted.share, offer, rule, allowTrace: offer.allowTrace, meter }, doors, String(++this.#lastSid));
     return { importer, exporter, close: () => service.close() };
   }
 
-  #makeStream(importer: Account, exporter: Account, route: ImportRoute): Live {
-    const stream = new StreamImport(exporter.interest, route);
+  #makeStream(importer: Account, exporter: Account, route: ImportRoute, allowTrace: boolean): Live {
+    const stream = new StreamImport(exporter.interest, importer.name, route, allowTrace);
     let streams = this.#streams.get(importer);
     if (streams === undefined) {
       streams = new StreamImports(importer.interest);
       this.#streams.set(importer, streams);
-      importer.interest.observer = streams;
     }
     const owner = streams;
     owner.add(stream);
@@ -93,14 +95,20 @@ export class Exchange {
   #endStream(importer: Account, streams: StreamImports, stream: StreamImport): void {
     streams.remove(stream);
     if (streams.size > 0) return;
-    importer.interest.observer = undefined;
+    streams.close();
     this.#streams.delete(importer);
+  }
+
+  #waitingOf(account: Account): Waiting {
+    let waiting = this.#waiting.get(account);
+    if (waiting === undefined) this.#waiting.set(account, (waiting = new Waiting(account)));
+    return waiting;
   }
 
   #responsesOf(account: Account): Responses {
     let responses = this.#responses.get(account);
     if (responses === undefined) {
-      responses = new Responses(account, { clock: this.host.clock, random: this.host.random, serverName: () => this.host.serverName(), responsesOf: (other) => this.#responsesOf(other) });
+      responses = new Responses(account, { clock: this.host.clock, random: this.host.random, serverName: () => this.host.serverName(), responsesOf: (other) => this.#responsesOf(other), waitingOf: (other) => this.#waitingOf(other) });
       this.#responses.set(account, responses);
     }
     return responses;

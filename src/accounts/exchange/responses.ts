@@ -1,44 +1,24 @@
 /**
  * Answers of services on their way back. A request that crosses into an account gets a reply subject `_R_.<6>.<6>` of that account; one wildcard subscription
- * takes all that is published there, and each answer goes to the reply subject of the request, in the account it came from. The table forgets an entry with
- * its last answer, when the answer reaches nobody, and when it is older than the export allows. Spec: accounts, section 5.2.
+ * takes all that is published there, and each answer goes to the reply subject of the request, in the account it came from. An entry of the table goes with its
+ * last answer, when the answer reaches nobody, when nobody waits for it any more, and when it is older than the export allows. Spec: accounts, section 5.2.
  */
 import type { ResponseType } from "../../config/index.ts";
 import type { Clock, Random, Timer } from "../../platform/index.ts";
 import { Delivery, distribute, type Message, type SeenSubject, type Subscriber, Subscription } from "../../routing/index.ts";
 import { shortHash } from "../../util/shorthash.ts";
 import type { Account } from "../account.ts";
-import { Crossing } from "./crossing.ts";
-import type { Measurement } from "./latency.ts";
+import { Crossing, TRACE_DISABLED } from "./crossing.ts";
+import type { LatencyStatus, Measurement } from "./latency.ts";
+import { SubjectBytes } from "./subjectbytes.ts";
+import { PLACES_MAX, ReplyTokens } from "./replytokens.ts";
+import { swept } from "./sweep.ts";
+import type { Awaited, Inbox, Waiting } from "./waiting.ts";
 
 /** How a service answers, and for how long it is waited for. */
 export interface ResponseRule {
   readonly responseType: ResponseType;
   readonly thresholdMs: number;
-}
-
-interface Pending {
-  readonly requester: Account;
-  /** Where the requester wants the answer. */
-  readonly reply: string;
-  readonly rule: ResponseRule;
-  readonly measurement: Measurement | undefined;
-  /** Monotonic time of the request, or of the last answer. */
-  since: number;
-}
-
-/** Requests without an answer that one account may have; the oldest goes when there are more. */
-const PENDING_MAX = 262_144;
-const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-const HALF = 62 ** 3;
-
-/** Six characters of base 62. */
-function token(random: Random): string {
-  return half(random.integer(HALF)) + half(random.integer(HALF));
-}
-
-function half(number: number): string {
-  return DIGITS[number % 62] + DIGITS[Math.floor(number / 62) % 62] + DIGITS[Math.floor(number / 3844)];
 }
 
 export interface ResponseDoors {
@@ -47,80 +27,184 @@ export interface ResponseDoors {
   serverName(): string;
   /** The table of another account, for answers that want an answer themselves. */
   responsesOf(account: Account): Responses;
+  waitingOf(account: Account): Waiting;
+}
+
+class Pending implements Awaited {
+  isOver = false;
+  readonly inbox: Inbox;
+
+  constructor(
+    private readonly holder: Responses,
+    /** In the table of the account of the service. */
+    readonly place: number,
+    /** There, too. */
+    readonly subject: string,
+    /** What the requester's account waits for. */
+    readonly waiting: Waiting,
+    readonly reply: string,
+    readonly line: Line,
+    readonly isSingle: boolean,
+    readonly measurement: Measurement | undefined,
+    /** Monotonic time of the request, or of the last answer. */
+    public since: number,
+  ) {
+    this.inbox = waiting.add(this);
+  }
+
+  get requester(): Account {
+    return this.waiting.account;
+  }
+
+  lost(): void {
+    this.holder.drop(this, 408);
+  }
+}
+
+/** Those that may take equally long, in the order of their requests. */
+interface Line {
+  readonly thresholdMs: number;
+  pending: Pending[];
+  /** How many of them are not over. */
+  live: number;
+  timer: Timer | undefined;
 }
 
 const PASSED: readonly object[] = [{}];
 
 export class Responses implements Subscriber {
   readonly isExchange = true;
-  readonly #prefix: string;
-  readonly #pending = new Map<string, Pending>();
+  readonly #tokens: ReplyTokens;
+  readonly #places: (Pending | undefined)[] = [];
+  readonly #freePlaces: number[] = [];
+  /** By threshold, milliseconds. */
+  readonly #lines = new Map<number, Line>();
   readonly #subscription: Subscription;
   readonly #crossing = new Crossing();
-  #timer: Timer | undefined = undefined;
+  readonly #shown = new SubjectBytes();
 
   constructor(
     private readonly account: Account,
     private readonly doors: ResponseDoors,
   ) {
-    this.#prefix = `_R_.${token(doors.random)}.`;
-    this.#subscription = new Subscription(this, `${this.#prefix}>`, "", "1");
+    this.#tokens = new ReplyTokens(doors.random);
+    this.#subscription = new Subscription(this, `${this.#tokens.prefix}>`, "", "1");
     account.interest.insert(this.#subscription);
   }
 
+  /** How many requests wait for an answer. */
   get size(): number {
-    return this.#pending.size;
+    return this.#places.length - this.#freePlaces.length;
   }
 
-  /** A reply subject in this account, whose answers go to `reply` in `requester`. */
-  expect(requester: Account, reply: string, rule: ResponseRule, measurement?: Measurement): string {
-    // It says which server measures.
+  /** A reply subject in this account, whose answers go to `reply` in the account of `waiting`. Hot. */
+  expect(waiting: Waiting, reply: string, rule: ResponseRule, nowMs: number, measurement?: Measurement): string {
+    if (this.#freePlaces.length === 0 && this.#places.length === PLACES_MAX) this.#dropOldest();
+    const place = this.#freePlaces.pop() ?? this.#places.length;
+    // Of a request that is measured it says which server measures.
     const ending = measurement === undefined ? "" : `.${shortHash(this.doors.serverName())}.T`;
-    let subject = this.#prefix + token(this.doors.random) + ending;
-    while (this.#pending.has(subject)) subject = this.#prefix + token(this.doors.random) + ending;
-    if (this.#pending.size >= PENDING_MAX) this.#dropOldest();
-    this.#pending.set(subject, { requester, reply, rule, measurement, since: this.doors.clock.monotonicMs() });
-    this.#timer ??= this.doors.clock.after(rule.thresholdMs, () => this.#expire());
-    return subject;
+    const line = this.#lineOf(rule.thresholdMs);
+    const pending = new Pending(this, place, this.#tokens.of(place) + ending, waiting, reply, line, rule.responseType === "singleton", measurement, nowMs);
+    this.#places[place] = pending;
+    line.live++;
+    line.pending.push(pending);
+    return pending.subject;
   }
 
+  /** A reply subject that nobody waits on. */
+  freshSubject(): string {
+    return this.#tokens.of(PLACES_MAX - 1);
+  }
+
+  #find(subject: string): Pending | undefined {
+    const pending = this.#places[this.#tokens.placeOf(subject)];
+    return pending?.subject === subject ? pending : undefined;
+  }
+
+  #lineOf(thresholdMs: number): Line {
+    let line = this.#lines.get(thresholdMs);
+    if (line === undefined) this.#lines.set(thresholdMs, (line = { thresholdMs, pending: [], live: 0, timer: undefined }));
+    const known = line;
+    // It is not stopped with the last entry: that would be a timer for every request.
+    line.timer ??= this.doors.clock.after(thresholdMs, () => this.#expire(known));
+    return line;
+  }
+
+  /** Only when there are as many as there can be. */
   #dropOldest(): void {
-    for (const [oldest] of this.#pending) {
-      this.#pending.delete(oldest);
-      return;
-    }
+    const oldest = [...this.#lines.values()].flatMap(({ pending }) => pending.find(({ isOver }) => !isOver) ?? []).sort((a, b) => a.since - b.since)[0];
+    if (oldest !== undefined) this.drop(oldest, 504);
+  }
+
+  /** There will be no answer. */
+  drop(pending: Pending, status: LatencyStatus): void {
+    if (pending.isOver) return;
+    this.#forget(pending);
+    pending.measurement?.meter.end(pending.measurement, status);
+    // Whoever was to be answered by this account's answer.
+    this.doors.waitingOf(this.account).end(pending.subject);
   }
 
   forget(subject: string): void {
-    this.#pending.delete(subject);
-    if (this.#pending.size === 0) this.#stopTimer();
+    const pending = this.#find(subject);
+    if (pending !== undefined) this.#forget(pending);
+  }
+
+  #forget(pending: Pending): void {
+    if (pending.isOver) return;
+    pending.isOver = true;
+    this.#places[pending.place] = undefined;
+    this.#freePlaces.push(pending.place);
+    const { line } = pending;
+    line.live--;
+    line.pending = swept(line.pending, line.live);
+    pending.waiting.over(pending.inbox);
   }
 
   deliver(_subscription: Subscription, message: Message, seen: SeenSubject, origin: Subscriber | undefined): Delivery {
     const subject = message.sentTo === "" ? seen.subject : message.sentTo;
-    const pending = this.#pending.get(subject);
+    const pending = this.#find(subject);
     if (pending === undefined) return Delivery.Denied;
-    const { reply, rule, measurement } = pending;
-    const isLast = rule.responseType === "singleton" || message.size === 0;
-    if (isLast) this.forget(subject);
+    const { reply, measurement } = pending;
+    const { trace } = message;
+    trace?.served(pending.requester.name, subject, reply);
+    if (pending.isSingle || message.size === 0 || trace?.only === true) this.#forget(pending);
+    // Every answer of several starts the time anew.
     else pending.since = this.doors.clock.monotonicMs();
-    const shown = message.sentTo === "" ? { subject: reply, bytes: Buffer.from(reply, "latin1") } : seen;
-    const taken = this.#forward(pending, message, shown, origin);
+    if (trace?.only === true) return Delivery.Denied;
+    const taken = message.sentTo === "" ? this.#forwardShown(pending, message, origin) : this.#forward(pending, message, seen, origin);
     measurement?.meter.end(measurement, taken > 0 ? 200 : 408, origin);
     if (taken > 0) return Delivery.Delivered;
-    this.forget(subject);
+    this.#forget(pending);
     return Delivery.Denied;
   }
 
-  #forward({ requester, reply, rule }: Pending, message: Message, seen: SeenSubject, origin: Subscriber | undefined): number {
+  #forwardShown(pending: Pending, message: Message, origin: Subscriber | undefined): number {
+    try {
+      return this.#forward(pending, message, this.#shown.begin(pending.reply), origin);
+    } finally {
+      this.#shown.end();
+    }
+  }
+
+  #forward({ requester, reply, line, isSingle }: Pending, message: Message, seen: SeenSubject, origin: Subscriber | undefined): number {
     const result = requester.interest.matchReply(reply);
     if (result.plain.length === 0 && result.queues.length === 0) return 0;
     const further = message.replyStart === message.replyEnd ? "" : message.reply();
-    if (further !== "" && !further.startsWith("$JS.ACK.")) {
-      const back = this.doors.responsesOf(requester);
-      const mapped = back.expect(this.account, further, rule);
-      const taken = this.#crossing.carry(message, seen.subject, mapped, undefined, PASSED, (copy) => distribute(result, copy, seen, origin));
-      if (taken === 0) back.forget(mapped);
+    const wantsAnswer = further !== "" && !further.startsWith("$JS.ACK.");
+    if (wantsAnswer || message.trace !== undefined) {
+      const back = wantsAnswer ? this.doors.responsesOf(requester) : undefined;
+      const mapped = back?.expect(this.doors.waitingOf(this.account), further, { responseType: isSingle ? "singleton" : "stream", thresholdMs: line.thresholdMs }, this.doors.clock.monotonicMs()) ?? further;
+      const copy = this.#crossing.begin(message, seen.subject, mapped, message.trace === undefined ? undefined : [TRACE_DISABLED]);
+      copy.passed = PASSED;
+      copy.trace = undefined;
+      let taken = 0;
+      try {
+        taken = distribute(result, copy, seen, origin);
+      } finally {
+        this.#crossing.end();
+      }
+      if (taken === 0) back?.forget(mapped);
       return taken;
     }
     const { passed, sentTo } = message;
@@ -135,7 +219,7 @@ export class Responses implements Subscriber {
   }
 
   judge(_subscription: Subscription, subject: string): Delivery {
-    return this.#pending.has(subject) ? Delivery.Delivered : Delivery.Denied;
+    return this.#find(subject) === undefined ? Delivery.Denied : Delivery.Delivered;
   }
 
   describe(): { readonly kind: number; readonly cid: number; readonly name?: string } {
@@ -145,34 +229,32 @@ export class Responses implements Subscriber {
   close(): void {
     this.#subscription.closed = true;
     this.account.interest.remove(this.#subscription);
-    this.#pending.clear();
-    this.#stopTimer();
+    for (const pending of this.#places) if (pending !== undefined) this.#forget(pending);
+    for (const { timer } of this.#lines.values()) timer?.cancel();
   }
 
-  /** Takes out what is too old, and comes again when the next one can be. */
-  #expire(): void {
-    this.#timer = undefined;
+  /** Takes out what is too old, and comes again when the next one is. */
+  #expire(line: Line): void {
+    line.timer = undefined;
     const now = this.doors.clock.monotonicMs();
-    let next = Infinity;
-    for (const [subject, { since, rule, requester, reply, measurement }] of this.#pending) {
-      const left = since + rule.thresholdMs - now;
-      if (left <= 0) {
-        this.#pending.delete(subject);
-        measurement?.meter.end(measurement, hasTakers(requester, reply) ? 504 : 408);
-      } else next = Math.min(next, left);
+    const old = now - line.thresholdMs;
+    const all = line.pending;
+    const later: Pending[] = [];
+    let at = 0;
+    for (; at < all.length; at++) {
+      const pending = all[at];
+      if (pending.isOver) continue;
+      if (pending.since > old && pending.isSingle) break;
+      // One that had an answer meanwhile has lost its place in the order.
+      if (pending.since > old) later.push(pending);
+      else this.drop(pending, 504);
     }
-    if (next < Infinity) this.#timer = this.doors.clock.after(next, () => this.#expire());
+    line.pending = all.slice(at);
+    if (later.length > 0) line.pending = [...line.pending, ...later].sort((a, b) => a.since - b.since);
+    if (line.live === 0) return;
+    const next = line.pending.reduce((first, { isOver, since }) => (isOver ? first : Math.min(first, since)), now);
+    line.timer = this.doors.clock.after(Math.max(0, next + line.thresholdMs - now), () => this.#expire(line));
   }
-
-  #stopTimer(): void {
-    this.#timer?.cancel();
-    this.#timer = undefined;
-  }
-}
-
-function hasTakers(requester: Account, reply: string): boolean {
-  const { plain, queues } = requester.interest.matchReply(reply);
-  return plain.length > 0 || queues.length > 0;
 }
 
 /** How traces name the account itself as a peer. */

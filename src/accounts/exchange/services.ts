@@ -5,12 +5,13 @@
  */
 import type { ImportRoute } from "../../config/index.ts";
 import { encodeJson, parseHeaders } from "../../protocol/index.ts";
-import { Delivery, distribute, type Message, type SeenSubject, type Subscriber, Subscription } from "../../routing/index.ts";
+import { Delivery, type Message, type SeenSubject, type Subscriber, Subscription } from "../../routing/index.ts";
 import { fromByteString, toByteString } from "../../util/bytes.ts";
 import type { Account } from "../account.ts";
-import { Crossing } from "./crossing.ts";
+import { Crossing, handOn, type SetHeader, TRACE_DESTINATION, TRACE_DISABLED } from "./crossing.ts";
 import type { LatencyMeter } from "./latency.ts";
 import { ACCOUNT_KIND, type Responses, type ResponseRule } from "./responses.ts";
+import type { Waiting } from "./waiting.ts";
 
 const REQUEST_INFO = "Nats-Request-Info";
 /** Local subjects whose exporter's subject is remembered. */
@@ -18,12 +19,21 @@ const TARGETS_MAX = 4096;
 /** How old the round trip may be that a service is told. */
 const BRIEF_MS = 1000;
 
+/** What a service is told of a requester, as headers and as a block of its own. Byte strings. */
+interface Brief {
+  readonly headers: readonly SetHeader[];
+  readonly block: string;
+  /** Monotonic milliseconds. */
+  readonly madeMs: number;
+}
+
 export interface ServiceDoors {
   /** Name of this server, as client details tell it. */
   serverName(): string;
   /** Monotonic milliseconds. */
   nowMs(): number;
   responsesOf(account: Account): Responses;
+  waitingOf(account: Account): Waiting;
 }
 
 export interface ServiceParts {
@@ -35,6 +45,8 @@ export interface ServiceParts {
   /** The export that is used: no request passes it twice. */
   readonly offer: object;
   readonly rule: ResponseRule;
+  /** Whether traces pass. */
+  readonly allowTrace: boolean;
   /** Measures some of the requests; undefined: none. */
   readonly meter: LatencyMeter | undefined;
 }
@@ -45,7 +57,10 @@ export class ServiceImport implements Subscriber {
   readonly #crossing = new Crossing();
   readonly #targets = new Map<string, string>();
   readonly #passed: readonly object[];
-  readonly #brief = new WeakMap<Subscriber, { readonly text: string; readonly madeMs: number }>();
+  readonly #brief = new WeakMap<Subscriber, Brief>();
+
+  #knownResponses: Responses | undefined = undefined;
+  #knownWaiting: Waiting | undefined = undefined;
 
   constructor(
     readonly parts: ServiceParts,
@@ -72,10 +87,14 @@ export class ServiceImport implements Subscriber {
 
   deliver(subscription: Subscription, message: Message, { subject }: SeenSubject, origin: Subscriber | undefined): Delivery {
     if (subscription.closed) return Delivery.SubscriptionClosed;
-    const { importer, exporter, offer, rule, meter } = this.parts;
+    const { exporter, offer, rule, meter } = this.parts;
     if (message.passed.includes(offer)) return Delivery.Denied;
     const target = this.#target(subject);
     if (target === undefined) return Delivery.Denied;
+    const trace = message.trace;
+    trace?.served(exporter.name, subject, target);
+    const follows = trace !== undefined && this.parts.allowTrace;
+    if (trace?.only === true && !follows) return Delivery.Denied;
     const entry = exporter.interest.findSubject(target);
     const measurement = meter?.begin(message, origin);
     if (entry.result.plain.length === 0 && entry.result.queues.length === 0) {
@@ -85,17 +104,22 @@ export class ServiceImport implements Subscriber {
     const asked = message.replyStart === message.replyEnd ? "" : message.reply();
     const isMapped = asked !== "" && !asked.startsWith("$JS.ACK.");
     if (asked === "") measurement?.meter.end(measurement, 400);
-    const responses = isMapped ? this.doors.responsesOf(exporter) : undefined;
-    const reply = responses?.expect(importer, asked, rule, measurement) ?? asked;
-    const info = this.#requestInfo(message, origin);
-    const passed = message.passed.length === 0 ? this.#passed : [...message.passed, offer];
-    const taken = this.#crossing.carry(message, target, reply, info === undefined ? undefined : { key: REQUEST_INFO, value: info }, passed, (request) => distribute(entry.result, request, entry, origin));
-    if (measurement !== undefined) meter?.handedOver(measurement);
-    if (taken === 0) {
-      if (asked !== "") measurement?.meter.end(measurement, 503);
-      responses?.forget(reply);
-      return Delivery.Denied;
+    const nowMs = this.doors.nowMs();
+    const reply = isMapped ? this.#responses.expect(this.#waiting, asked, rule, nowMs, measurement) : asked;
+    const request = this.#crossing.begin(message, target, reply, this.#headers(message, origin, nowMs));
+    request.passed = message.passed.length === 0 ? this.#passed : [...message.passed, offer];
+    request.trace = follows ? trace : undefined;
+    let taken = 0;
+    try {
+      taken = handOn(exporter, entry.result, request, entry, origin);
+    } finally {
+      this.#crossing.end();
     }
+    if (measurement !== undefined) meter?.handedOver(measurement);
+    if (taken === 0 && asked !== "") measurement?.meter.end(measurement, 503);
+    // What is only looked at is not answered.
+    if (isMapped && (taken === 0 || trace?.only === true)) this.#responses.forget(reply);
+    if (taken === 0) return Delivery.Denied;
     subscription.delivered++;
     return Delivery.Delivered;
   }
@@ -108,6 +132,14 @@ export class ServiceImport implements Subscriber {
 
   describe(): { readonly kind: number; readonly cid: number; readonly name?: string } {
     return { kind: ACCOUNT_KIND, cid: 0 };
+  }
+
+  get #responses(): Responses {
+    return (this.#knownResponses ??= this.doors.responsesOf(this.parts.exporter));
+  }
+
+  get #waiting(): Waiting {
+    return (this.#knownWaiting ??= this.doors.waitingOf(this.parts.importer));
   }
 
   /** The exporter's subject of a request, after the exporter's mappings; undefined when they lead nowhere. */
@@ -129,8 +161,23 @@ export class ServiceImport implements Subscriber {
     return target;
   }
 
+  /** What `Crossing.begin` sets. */
+  #headers(message: Message, origin: Subscriber | undefined, nowMs: number): readonly SetHeader[] | string | undefined {
+    const { share, exporter, allowTrace } = this.parts;
+    if (message.passed.length === 0 && !share && !exporter.isSystem) {
+      const brief = origin === undefined ? undefined : this.#briefInfo(origin, nowMs);
+      if (message.headerLength === 0) return brief?.block;
+      if (message.trace === undefined) return brief?.headers;
+    }
+    const info = this.#requestInfo(message, origin, nowMs);
+    const headers: SetHeader[] = info === undefined ? [] : [{ key: REQUEST_INFO, value: info }];
+    // Servers that the request goes on to would report to a subject of the exporter's, which nobody but they may know.
+    if (message.trace !== undefined) headers.push(allowTrace ? { key: TRACE_DESTINATION, value: this.#responses.freshSubject() } : TRACE_DISABLED);
+    return headers.length === 0 ? undefined : headers;
+  }
+
   /** What the header tells of the requester: of a chain of imports the first decides, and the last adds the account that asks on its behalf. */
-  #requestInfo(message: Message, origin: Subscriber | undefined): string | undefined {
+  #requestInfo(message: Message, origin: Subscriber | undefined, nowMs: number): string | undefined {
     const { importer, exporter, share } = this.parts;
     const earlier = message.passed.length === 0 ? undefined : earlierInfo(message);
     if (earlier !== undefined) {
@@ -138,7 +185,7 @@ export class ServiceImport implements Subscriber {
       return toByteString(encodeJson({ acc, svc: importer.name, ...rest }));
     }
     if (origin === undefined) return undefined;
-    if (!share && !exporter.isSystem) return this.#briefInfo(origin);
+    if (!share && !exporter.isSystem) return this.#briefInfo(origin, nowMs)?.headers[0]?.value;
     const details = origin.details?.(this.doors.serverName());
     if (details === undefined) return undefined;
     const { acc, rtt, server } = details;
@@ -146,15 +193,15 @@ export class ServiceImport implements Subscriber {
   }
 
   /** The account, which is always the importer, and the round trip: made once in a while, since telling a client in full costs more than all the rest. */
-  #briefInfo(origin: Subscriber): string | undefined {
-    const nowMs = this.doors.nowMs();
+  #briefInfo(origin: Subscriber, nowMs: number): Brief | undefined {
     const known = this.#brief.get(origin);
-    if (known !== undefined && nowMs - known.madeMs < BRIEF_MS) return known.text;
+    if (known !== undefined && nowMs - known.madeMs < BRIEF_MS) return known;
     const details = origin.details?.(this.doors.serverName());
     if (details === undefined) return undefined;
-    const text = toByteString(encodeJson({ acc: details.acc, rtt: details.rtt }));
-    this.#brief.set(origin, { text, madeMs: nowMs });
-    return text;
+    const value = toByteString(encodeJson({ acc: details.acc, rtt: details.rtt }));
+    const brief = { headers: [{ key: REQUEST_INFO, value }], block: `NATS/1.0\r\n${REQUEST_INFO}: ${value}\r\n\r\n`, madeMs: nowMs };
+    this.#brief.set(origin, brief);
+    return brief;
   }
 }
 

@@ -5,23 +5,41 @@
  * does not, and where the subject changes, a lookup.
  */
 import type { ImportRoute } from "../../config/index.ts";
-import { Delivery, type Interest, type InterestObserver, intersectionOf, type Message, type SeenSubject, type Subscriber, Subscription } from "../../routing/index.ts";
+import { Delivery, type Interest, type InterestObserver, intersectionOf, type Message, type MessageTrace, type SeenSubject, type Subscriber, Subscription } from "../../routing/index.ts";
 
 /** Subjects whose local form an import remembers. */
 const SEEN_MAX = 4096;
 
 /** The owner of a shadow. */
 class Shadow implements Subscriber {
+  readonly isExchange = true;
+
   constructor(
     readonly original: Subscription,
     private readonly stream: StreamImport,
   ) {}
 
-  deliver(_shadow: Subscription, message: Message, seen: SeenSubject, origin: Subscriber | undefined): Delivery {
+  deliver(shadow: Subscription, message: Message, seen: SeenSubject, origin: Subscriber | undefined): Delivery {
     // What came in as a request is not passed on as a stream.
     if (message.passed.length > 0) return Delivery.Denied;
+    if (message.trace !== undefined) return this.#deliverTraced(shadow, message, message.trace, seen, origin);
     const { original } = this;
     return original.owner.deliver(original, message, message.sentTo === "" ? this.stream.localOf(seen) : seen, origin);
+  }
+
+  /** Where traces may not pass they end with the news that the message went over, and one that was only to be looked at goes no further. */
+  #deliverTraced(shadow: Subscription, message: Message, trace: MessageTrace, seen: SeenSubject, origin: Subscriber | undefined): Delivery {
+    const { original, stream } = this;
+    const local = stream.localOf(seen);
+    trace.streamed(stream.importer, local.subject);
+    if (stream.allowTrace) return trace.offer(original, shadow, message, local, origin, stream.importer);
+    if (trace.only) return Delivery.Denied;
+    message.trace = undefined;
+    try {
+      return original.owner.deliver(original, message, local, origin);
+    } finally {
+      message.trace = trace;
+    }
   }
 
   judge(_shadow: Subscription, subject: string, origin: Subscriber | undefined): Delivery {
@@ -41,7 +59,11 @@ export class StreamImport {
 
   constructor(
     readonly exporter: Interest,
+    /** Name of the importing account. */
+    readonly importer: string,
     private readonly route: ImportRoute,
+    /** Whether traces pass. */
+    readonly allowTrace: boolean,
   ) {}
 
   get size(): number {
@@ -94,7 +116,16 @@ export class StreamImport {
 export class StreamImports implements InterestObserver {
   readonly #imports = new Set<StreamImport>();
 
-  constructor(private readonly interest: Interest) {}
+  readonly #stopObserving: () => void;
+
+  constructor(private readonly interest: Interest) {
+    this.#stopObserving = interest.observe(this);
+  }
+
+  /** Subscriptions that come and go do not matter any more. */
+  close(): void {
+    this.#stopObserving();
+  }
 
   get size(): number {
     return this.#imports.size;
@@ -124,7 +155,7 @@ export class StreamImports implements InterestObserver {
 
 /** Imports are not passed on: neither shadows nor the subscriptions of services get shadows. */
 function mayFollow({ owner }: Subscription): boolean {
-  return !(owner instanceof Shadow) && !("isExchange" in owner);
+  return owner.isExchange !== true;
 }
 
 /**

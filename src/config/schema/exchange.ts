@@ -29,7 +29,7 @@ export const exportBlock = {
   response_type: option(text, "`singleton`, `stream` or `chunked`.", { aliases: ["response"], default: "singleton" }),
   response_threshold: option(responseThreshold, "Time for responses.", { aliases: ["threshold", "response_max_time", "response_time"], default: '"2m"' }),
   latency: option(text, "Subject for latency measurements, or `{subject, sampling}`."),
-  allow_trace: option(flag, "Service: let message traces pass.", { notBuilt: (any) => any }),
+  allow_trace: option(flag, "Service: let message traces pass."),
 } satisfies Record<string, AnyOption>;
 
 export const importBlock = {
@@ -38,7 +38,7 @@ export const importBlock = {
   prefix: option(text, "Stream: local prefix."),
   to: option(text, "Local subject."),
   share: option(flag, "Service: share client information with the exporter."),
-  allow_trace: option(flag, "Stream: let message traces pass.", { notBuilt: (any) => any }),
+  allow_trace: option(flag, "Stream: let message traces pass."),
 } satisfies Record<string, AnyOption>;
 
 /** Lower-case names and aliases to first names. */
@@ -165,7 +165,6 @@ function readExportKey(name: string | undefined, key: string, node: Node, found:
       found.allowTraceAt = position;
       found.allowTrace = flagOf(node);
       if (isStream) reading.error(position, "Detected allow_trace directive on non-service");
-      else if (found.allowTrace) reading.notBuilt(position, key);
       return;
     default:
       if (!node.used) reading.error(position, `unknown field ${goQuote(key)}`);
@@ -279,7 +278,6 @@ function readImportKey(name: string | undefined, key: string, node: Node, found:
     case "allow_trace":
       if (found.kind === "service") return reading.error(position, "Detected allow_trace directive on a non-stream");
       found.allowTrace = flagOf(node);
-      if (found.allowTrace) reading.notBuilt(position, key);
       return;
     default:
       if (!node.used) reading.error(position, `unknown field ${goQuote(key)}`);

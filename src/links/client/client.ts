@@ -24,7 +24,7 @@ import { Intake } from "./intake.ts";
 import { redactConnect } from "./label.ts";
 import { noRespondersMessage } from "./noresponders.ts";
 import { ProtocolLog, quoteBytes } from "./protocollog.ts";
-import { isAcknowledgement, mayBeReserved, publishWithChecks, traceRefusedPayload } from "./publish.ts";
+import { isAcknowledgement, isAnswer, mayBeReserved, mayBeReservedReply, publishWithChecks, traceRefusedPayload } from "./publish.ts";
 import { ClientSubscriptions } from "./subscriptions.ts";
 import { mayBeTraced } from "./trace.ts";
 import { AccountTraffic } from "./traffic.ts";
@@ -455,16 +455,19 @@ export class ClientLink implements Subscriber, OperationHandler, StreamHandler, 
     this.inBytes += message.bodyEnd - message.bodyStart;
     const account = this.account;
     const { interest } = account;
-    const entry = isAcknowledgement(message.buffer, message.subjectStart)
-      ? interest.findOnce(message.buffer, message.subjectStart, message.subjectEnd, subjectHash)
-      : interest.find(message.buffer, message.subjectStart, message.subjectEnd, subjectHash);
+    const { buffer, subjectStart, subjectEnd } = message;
+    const entry = isAcknowledgement(buffer, subjectStart)
+      ? interest.findOnce(buffer, subjectStart, subjectEnd, subjectHash)
+      : isAnswer(buffer, subjectStart)
+        ? interest.findReply(buffer, subjectStart, subjectEnd, subjectHash)
+        : interest.find(buffer, subjectStart, subjectEnd, subjectHash);
     if (this.traced) this.logged.tracePublish(message);
     // Everything rare is behind a few flags and the first two bytes of the subject and the reply.
     if (
       this.#checksPublish ||
       account.mapper !== undefined ||
-      mayBeReserved(message.buffer, message.subjectStart) ||
-      (message.replyStart !== message.replyEnd && mayBeReserved(message.buffer, message.replyStart)) ||
+      mayBeReserved(buffer, subjectStart) ||
+      (message.replyStart !== message.replyEnd && mayBeReservedReply(buffer, message.replyStart)) ||
       this.connect.pedantic ||
       (message.headerLength > 0 && mayBeTraced(message, account))
     ) {

@@ -7,11 +7,23 @@ import type { ClientLink } from "./client.ts";
 import { quoteBytes } from "./protocollog.ts";
 import { destinationViolation, judgeTrace, mayBeTraced, type MessageTracer } from "./trace.ts";
 
-/** Whether a subject begins like `_GR_.`, `$GR.`, `_R_.`, `$NRG.` or `$JS.ACK.`: two bytes, so that inboxes are told apart at once. */
+/** Whether a subject begins like `_GR_.`, `$GR.` or `$NRG.`, where not everybody may publish: two bytes, so that inboxes are told apart at once. */
 export function mayBeReserved(buffer: Buffer, at: number): boolean {
   const first = buffer[at];
   const second = buffer[at + 1];
-  return (first === 95 && (second === 71 || second === 82)) || (first === 36 && (second === 78 || second === 74 || second === 71));
+  return (first === 95 && second === 71) || (first === 36 && (second === 78 || second === 71));
+}
+
+/** Whether a reply subject begins like `_GR_.`, `$GR.`, `_R_.` or `$JS.ACK.`, which clients may not use. */
+export function mayBeReservedReply(buffer: Buffer, at: number): boolean {
+  const first = buffer[at];
+  const second = buffer[at + 1];
+  return (first === 95 && (second === 71 || second === 82)) || (first === 36 && (second === 74 || second === 71));
+}
+
+/** Whether a subject begins like `_R_.`, the answers to requests from other accounts: each of those is published once, or a few times. */
+export function isAnswer(buffer: Buffer, at: number): boolean {
+  return buffer[at] === 95 && buffer[at + 1] === 82 && buffer[at + 2] === 95;
 }
 
 /** Whether a subject begins like `$JS.ACK.`: each of those is published once. */
@@ -49,7 +61,7 @@ export function publishWithChecks(link: ClientLink, published: Message, entry: S
     return;
   }
   link.acknowledge();
-  const taken = tracer === undefined ? distribute(target.result, message, target, link) : tracer.distribute(target, message);
+  const taken = tracer === undefined ? distribute(target.result, message, target, link) : tracer.follow(target, message);
   if (taken === 0) link.tellNoResponders(message, target.subject);
   tracer?.finish();
 }

@@ -6,7 +6,7 @@
  */
 import type { Account } from "../../accounts/index.ts";
 import { encodeJson, parseHeaders, setHeader } from "../../protocol/index.ts";
-import { Delivery, distribute, isValidLiteralSubject, type Message, type SubjectEntry, type Subscription } from "../../routing/index.ts";
+import { Delivery, distribute, isValidLiteralSubject, type MatchResult, type Message, type MessageTrace, type SeenSubject, type SubjectEntry, type Subscriber, type Subscription } from "../../routing/index.ts";
 import { nodeZlib } from "../../util/builtin.ts";
 import { fromByteString, toByteString } from "../../util/bytes.ts";
 import { goQuote } from "../../util/quote.ts";
@@ -90,7 +90,7 @@ function withDisabledTrace(message: Message, block: string): Message {
 }
 
 /** Follows one message. Events are kept in order; `finish` publishes them. */
-export class MessageTracer {
+export class MessageTracer implements MessageTrace {
   readonly #events: Record<string, unknown>[] = [];
   readonly #size: number;
 
@@ -100,7 +100,7 @@ export class MessageTracer {
     private readonly headers: ReadonlyMap<string, readonly string[]>,
     private readonly destination: string,
     /** Only look, do not deliver. */
-    private readonly only: boolean,
+    readonly only: boolean,
   ) {
     this.#size = message.size;
     const subject = message.buffer.latin1Slice(message.subjectStart, message.subjectEnd);
@@ -118,21 +118,45 @@ export class MessageTracer {
     this.finish();
   }
 
-  /** Delivers (or only asks everybody whether they would take) the message; returns how many took it. */
-  distribute(entry: SubjectEntry, message: Message): number {
+  /** Delivers (or only asks everybody whether they would take) the message as published; returns how many took it. */
+  follow(entry: SubjectEntry, message: Message): number {
+    message.trace = this;
+    try {
+      return this.distribute(entry.result, message, entry, this.link, this.link.account.name);
+    } finally {
+      message.trace = undefined;
+    }
+  }
+
+  distribute(result: MatchResult, message: Message, seen: SeenSubject, origin: Subscriber | undefined, account: string): number {
     let taken = 0;
     const offer = (subscription: Subscription): boolean => {
-      const delivery = this.only ? subscription.owner.judge(subscription, entry.subject, this.link) : subscription.owner.deliver(subscription, message, entry, this.link);
-      this.#egress(subscription, delivery);
+      const delivery = this.offer(subscription, subscription, message, seen, origin, account);
       if (delivery === Delivery.Delivered) taken++;
       return delivery === Delivery.Delivered;
     };
-    entry.result.plain.forEach(offer);
-    for (const members of entry.result.queues) {
+    result.plain.forEach(offer);
+    for (const members of result.queues) {
       const first = this.link.host.random.integer(members.length);
       for (let i = 0; i < members.length && !offer(members[(first + i) % members.length]); i++);
     }
     return taken;
+  }
+
+  offer(taker: Subscription, shown: Subscription, message: Message, seen: SeenSubject, origin: Subscriber | undefined, account: string): Delivery {
+    const { owner } = taker;
+    if (owner.isExchange === true) return owner.deliver(taker, message, seen, origin);
+    const delivery = this.only ? owner.judge(taker, seen.subject, origin) : owner.deliver(taker, message, seen, origin);
+    this.#egress(shown, delivery, account);
+    return delivery;
+  }
+
+  streamed(importer: string, to: string): void {
+    this.#add("se", { acc: importer, to: fromByteString(to) });
+  }
+
+  served(account: string, from: string, to: string): void {
+    this.#add("si", { acc: account, from: fromByteString(from), to: fromByteString(to) });
   }
 
   /** Publishes the event to the trace destination in the publisher's account. */
@@ -145,10 +169,10 @@ export class MessageTracer {
     distribute(entry.result, event, entry, undefined);
   }
 
-  #egress(subscription: Subscription, delivery: Delivery): void {
+  #egress(subscription: Subscription, delivery: Delivery, account: string): void {
     const error = EGRESS_ERRORS[delivery];
     const owner = subscription.owner.describe();
-    this.#add("eg", { ...owner, sub: fromByteString(subscription.subject), ...(subscription.queue === "" ? {} : { queue: fromByteString(subscription.queue) }), ...(error === "" ? {} : { error }) });
+    this.#add("eg", { ...owner, ...(account === this.link.account.name ? {} : { acc: account }), sub: fromByteString(subscription.subject), ...(subscription.queue === "" ? {} : { queue: fromByteString(subscription.queue) }), ...(error === "" ? {} : { error }) });
   }
 
   #add(type: string, fields: Record<string, unknown>): void {
