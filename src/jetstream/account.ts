@@ -4,6 +4,7 @@
  */
 import type { Account } from "../accounts/index.ts";
 import { InternalLink } from "../links/internal/index.ts";
+import { OncePerInterval } from "../log/index.ts";
 import { encodeJson } from "../protocol/index.ts";
 import { toByteString } from "../util/bytes.ts";
 import { timestamp } from "../util/timestamp.ts";
@@ -50,7 +51,10 @@ export class JetStreamAccount implements AssetAccount {
   readonly usage: Usage = { memory: 0, store: 0 };
   /** Streams that this server cannot serve, and why, by name. */
   readonly offline = new Map<string, string>();
+  /** Names of streams whose restore is being finished: they have a folder, and are not there yet. */
+  readonly arriving = new Set<string>();
   readonly #streams = new Map<string, Stream>();
+  readonly #complaints: OncePerInterval;
 
   constructor(
     readonly account: Account,
@@ -60,6 +64,7 @@ export class JetStreamAccount implements AssetAccount {
     private readonly system: () => InternalLink | undefined,
   ) {
     this.link = new InternalLink(account, KIND_JETSTREAM, "JETSTREAM");
+    this.#complaints = new OncePerInterval(context.clock);
   }
 
   get name(): string {
@@ -122,12 +127,22 @@ export class JetStreamAccount implements AssetAccount {
     const limits = this.tiers.get("") ?? this.tiers.get(tierName(replicas));
     if (limits === undefined) return 10120;
     const { settings, usage } = this.context;
-    if (storage === "memory") {
-      if (limits.max_memory >= 0 && this.usage.memory + bytes > limits.max_memory) return 10002;
-      return usage.memory + bytes > settings.maxMemoryBytes ? 10023 : undefined;
-    }
-    if (limits.max_storage >= 0 && this.usage.store + bytes > limits.max_storage) return 10002;
-    return usage.store + bytes > settings.maxStoreBytes ? 10023 : undefined;
+    const isMemory = storage === "memory";
+    const most = isMemory ? limits.max_memory : limits.max_storage;
+    if (most >= 0 && (isMemory ? this.usage.memory : this.usage.store) + bytes > most) return this.#isFull(storage);
+    // The server's limit stops what comes after it is exceeded, not the message that exceeds it.
+    return (isMemory ? usage.memory > settings.maxMemoryBytes : usage.store > settings.maxStoreBytes) ? this.#serverIsFull(storage) : undefined;
+  }
+
+  #isFull(storage: Storage): 10002 {
+    const complaint = `JetStream ${storage} resource limits exceeded for account: ${JSON.stringify(this.name)}`;
+    if (this.#complaints.admits(complaint)) this.context.log.warn(complaint);
+    return 10002;
+  }
+
+  #serverIsFull(storage: Storage): 10023 {
+    this.context.exhausted(storage);
+    return 10023;
   }
 
   /** Bytes reserved by `max_bytes` of the streams, those of one tier when it is given; without one stream, when it is about to change. */

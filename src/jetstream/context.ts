@@ -69,6 +69,10 @@ export interface JetStreamContext {
   readonly usage: { memory: number; store: number };
   /** Bytes reserved by `max_bytes` of the streams of all accounts, without one stream that is about to change. */
   reserved(storage: Storage, without?: { readonly account: string; readonly stream: string }): number;
+  /** A message was refused because the server keeps as much as it may. */
+  exhausted(storage: Storage): void;
+  /** The disk has no room for a stream's messages: the system account hears of it. */
+  outOfStorage(stream: string): void;
   /** Open batches of the whole server. */
   readonly batches: { atomic: number; fast: number };
 }

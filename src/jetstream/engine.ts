@@ -7,7 +7,7 @@
 import type { Account } from "../accounts/index.ts";
 import { InternalLink } from "../links/internal/index.ts";
 import { DiskError, type Clock, type DiskLock, type Random, type StorageDisk } from "../platform/index.ts";
-import type { Logger } from "../log/index.ts";
+import { type Logger, OncePerInterval } from "../log/index.ts";
 import type { Subscriber } from "../routing/index.ts";
 import { timestamp } from "../util/timestamp.ts";
 import { Nuid } from "../util/nuid.ts";
@@ -46,11 +46,15 @@ export interface JetStreamHost {
   systemAccount(): Account | undefined;
   atEndOfTurn(item: EndOfTurn): void;
   clientInfo(origin: Subscriber | undefined): Readonly<Record<string, unknown>> | undefined;
+  /** What an account was promised does not fit into what the server has left. May throw `JetStreamStartError` while the server starts. */
+  limitsRefused(account: string, reason: string): void;
 }
 
 /** Accounts that may use JetStream, with their limits. */
 export type JetStreamAccess = ReadonlyMap<string, AccountTiers>;
 
+/** Messages that the whole server has no room for are in the log that often. */
+const COMPLAINT_MS = 10_000;
 const LOCK_FILE = ".lock";
 
 export class JetStream implements JetStreamContext {
@@ -66,13 +70,17 @@ export class JetStream implements JetStreamContext {
   readonly #dispatcher: Dispatcher;
   /** `<account> > <stream>` that could not be read back, with the reason. */
   readonly unrecovered = new Map<string, string>();
+  /** What was last said about an account whose limits do not fit. */
+  readonly #refused = new Map<string, string>();
   #lock: DiskLock | undefined = undefined;
   #stopped = false;
+  readonly #complaints: OncePerInterval;
 
   constructor(host: JetStreamHost, settings: JetStreamSettings) {
     this.#host = host;
     this.settings = settings;
     this.syncPace = new MeasuredPace(host.clock);
+    this.#complaints = new OncePerInterval(host.clock, COMPLAINT_MS);
     this.#nuid = new Nuid((below) => host.random.integer(below));
     const routes = [...accountRoutes, ...streamRoutes, ...messageRoutes, ...consumerRoutes, ...snapshotRoutes];
     this.#dispatcher = new Dispatcher(
@@ -126,6 +134,10 @@ export class JetStream implements JetStreamContext {
     return sum;
   }
 
+  exhausted(storage: Storage): void {
+    if (this.#complaints.admits("")) this.log.error(`JetStream ${storage} resource limits exceeded for server`);
+  }
+
   /** Requests of the API waiting or being carried out. */
   get apiInflight(): number {
     return this.#dispatcher.inflight;
@@ -142,7 +154,6 @@ export class JetStream implements JetStreamContext {
   async start(access: JetStreamAccess): Promise<void> {
     this.#openFolder();
     this.#attach(access);
-    this.#checkTotals();
     for (const account of this.#accounts.values()) await this.#recover(account);
   }
 
@@ -163,28 +174,50 @@ export class JetStream implements JetStreamContext {
     if (this.#lock === undefined) throw new JetStreamStartError(`storage directory ${JSON.stringify(folder)} is in use by another server`);
   }
 
-  /** Limits that accounts were promised must fit into what the server has. */
-  #checkTotals(): void {
-    const total = (field: "max_memory" | "max_storage"): number =>
-      [...this.#accounts.values()].reduce((sum, { tiers }) => sum + Math.max(0, tiers.get("")?.[field] ?? 0), 0);
+  /** Why these limits of an account do not fit into what the server has, beside those of the other accounts; undefined when they do. */
+  #misfit(name: string, tiers: AccountTiers): string | undefined {
+    const promised = (of: AccountTiers, field: "max_memory" | "max_storage"): number => [...of.values()].reduce((sum, limits) => sum + Math.max(0, limits[field]), 0);
+    const exceeds = (field: "max_memory" | "max_storage", most: number): boolean => {
+      const others = [...this.#accounts.values()].reduce((sum, account) => sum + (account.name === name ? 0 : promised(account.tiers, field)), 0);
+      return promised(tiers, field) > 0 && others + promised(tiers, field) > most;
+    };
     const { maxMemoryBytes, maxStoreBytes } = this.settings;
-    if (total("max_memory") > maxMemoryBytes) throw new JetStreamStartError("insufficient memory resources available (10028)");
-    if (total("max_storage") > maxStoreBytes) throw new JetStreamStartError("insufficient storage resources available (10047)");
+    if (exceeds("max_memory", maxMemoryBytes)) return "insufficient memory resources available (10028)";
+    return exceeds("max_storage", maxStoreBytes) ? "insufficient storage resources available (10047)" : undefined;
   }
 
-  /** Makes JetStream accounts for those that may, and a door to the API for all. */
+  /**
+   * Makes JetStream accounts for those that may, and a door to the API for all. An account whose limits do not fit keeps those it had; a new one has no JetStream, and
+   * nobody answers it.
+   */
   #attach(access: JetStreamAccess): void {
     for (const account of this.#host.accounts()) {
       const tiers = access.get(account.name);
-      const present = this.#accounts.get(account.name);
-      if (tiers !== undefined && present !== undefined) present.tiers = tiers;
-      if (tiers !== undefined && present === undefined) {
-        const made = new JetStreamAccount(account, this, tiers, () => this.#systemDoor());
-        this.#accounts.set(account.name, made);
-        openAckRoads(made);
-        this.#openDoor(account, made.link);
-      } else if (!this.#doors.has(account)) this.#openDoor(account, new InternalLink(account, KIND_JETSTREAM, "JETSTREAM"));
+      if (tiers === undefined) this.greet(account);
+      else this.#admit(account, tiers);
     }
+  }
+
+  /** Said once, not again whenever some account changes. */
+  #refuse(name: string, misfit: string, tiers: AccountTiers): void {
+    const said = JSON.stringify([misfit, ...tiers]);
+    if (this.#refused.get(name) === said) return;
+    this.#refused.set(name, said);
+    this.#host.limitsRefused(name, misfit);
+  }
+
+  #admit(account: Account, tiers: AccountTiers): void {
+    const misfit = this.#misfit(account.name, tiers);
+    if (misfit !== undefined) return this.#refuse(account.name, misfit, tiers);
+    this.#refused.delete(account.name);
+    const present = this.#accounts.get(account.name);
+    if (present !== undefined) {
+      present.tiers = tiers;
+      return;
+    }
+    const made = new JetStreamAccount(account, this, tiers, () => this.#systemDoor());
+    this.#accounts.set(account.name, made);
+    openAckRoads(made);
   }
 
   /** An account that came later, without JetStream: it is told so when it asks. */
@@ -208,8 +241,13 @@ export class JetStream implements JetStreamContext {
     return account === undefined ? undefined : this.#doors.get(account);
   }
 
+  /** Reads back an account's streams; then it is answered. */
   async #recover(account: JetStreamAccount): Promise<void> {
-    if (!this.disk.exists(account.folder)) return;
+    if (this.disk.exists(account.folder)) await this.#recoverStreams(account);
+    if (!this.#stopped && this.#accounts.get(account.name) === account) this.#openDoor(account.account, account.link);
+  }
+
+  async #recoverStreams(account: JetStreamAccount): Promise<void> {
     removeLeftovers(this.disk, account.folder);
     for (const { name, isDirectory } of this.disk.list(account.folder).sort((a, b) => (a.name < b.name ? -1 : 1))) {
       if (!isDirectory || name.startsWith(".")) continue;
@@ -218,7 +256,7 @@ export class JetStream implements JetStreamContext {
       const startMs = this.clock.monotonicMs();
       try {
         const stream = await Stream.recover(account, `${account.folder}/${name}`);
-        account.add(stream);
+        if (this.#stopped || this.#accounts.get(account.name) !== account) return stream.stop();
         this.log.info(`  Restored ${grouped(stream.store.state.messages)} messages for stream '${title}' in ${Math.max(1, Math.round(this.clock.monotonicMs() - startMs))}ms`);
         if (stream.consumers.count > 0) this.log.info(`  Recovering ${stream.consumers.count} consumers for stream - '${title}'`);
       } catch (error) {
@@ -284,20 +322,26 @@ export class JetStream implements JetStreamContext {
 
   // System account
 
+  outOfStorage(stream: string): void {
+    const { id, name } = this.server;
+    this.#adviseServer("SERVER.OUT_OF_STORAGE", "server_out_of_space", { server: name, server_id: id, stream, cluster: "" });
+  }
+
   #adviseDropped(dropped: number): void {
-    const link = this.#systemDoor();
-    const subject = "$JS.EVENT.ADVISORY.API.LIMIT_REACHED";
-    if (link?.hasInterest(subject) !== true) return;
     const { domain } = this.settings;
-    const advisory = {
-      type: "io.nats.jetstream.advisory.v1.api_limit_reached",
-      id: this.nuid(),
-      timestamp: timestamp(this.clock.nowNs()),
-      server: this.server.name,
-      ...(domain === "" ? {} : { domain }),
-      dropped,
-    };
-    link.publish(subject, "", "", toByteString(encodeJson(advisory)));
+    // Here the domain is not the last.
+    this.#adviseServer("API.LIMIT_REACHED", "api_limit_reached", { server: this.server.name, ...(domain === "" ? {} : { domain }), dropped });
+  }
+
+  /** An advisory of the server's own, which no account but the system's gets. */
+  #adviseServer(subject: string, type: string, fields: Readonly<Record<string, unknown>>): void {
+    const link = this.#systemDoor();
+    const full = `$JS.EVENT.ADVISORY.${subject}`;
+    if (link?.hasInterest(full) !== true) return;
+    const { domain } = this.settings;
+    const head = { type: `io.nats.jetstream.advisory.v1.${type}`, id: this.nuid(), timestamp: timestamp(this.clock.nowNs()) };
+    const rest = domain === "" || "domain" in fields ? fields : { ...fields, domain };
+    link.publish(full, "", "", toByteString(encodeJson({ ...head, ...rest })));
   }
 
   /** `ACCOUNT.PURGE` from the system account: the account's streams and its folder go, also when the account is not known any more. */

@@ -90,8 +90,8 @@ export interface StreamConsumers {
   takenBack(firstSeq: number): void;
   /** One message left by limits, age, TTL, delete or rollup. */
   removed(seq: number, subject: string): void;
-  /** A purge is done. */
-  purged(notice: PurgeNotice): void;
+  /** A purge is done: every consumer takes it up, one per step. */
+  purged(notice: PurgeNotice): Iterable<void>;
   /** The stream's configuration is now another: retention, limits. */
   streamUpdated(previous: StreamConfig): void;
   /** Names of consumers that would violate these limits, sorted. */

@@ -75,8 +75,14 @@ function jetstreamProblems({ jetstream }: MonitorSource, options: HealthzOptions
       return [{ type: "CONSUMER", code: 404, account: accountName, stream: streamName, consumer: consumerName, error }];
     }
   }
-  return [...jetstream.unrecovered.keys()]
-    .map((title) => ({ title, account: title.slice(0, title.indexOf(" > ")), stream: title.slice(title.indexOf(" > ") + 3) }))
-    .filter((each) => (accountName === "" || each.account === accountName) && (streamName === "" || each.stream === streamName))
-    .map(({ title, account: inAccount, stream }) => ({ type: "STREAM", code: 503, account: inAccount, stream, error: `JetStream stream '${title}' could not be recovered` }));
+  const concerns = (each: { readonly account: string; readonly stream: string }): boolean => (accountName === "" || each.account === accountName) && (streamName === "" || each.stream === streamName);
+  const problem = (title: string, text: string): HealthError & { readonly code: number; readonly account: string; readonly stream: string } => {
+    const at = title.indexOf(" > ");
+    return { type: "STREAM", code: 503, account: title.slice(0, at), stream: title.slice(at + 3), error: `JetStream stream '${title}' ${text}` };
+  };
+  const unrecovered = [...jetstream.unrecovered.keys()].map((title) => problem(title, "could not be recovered"));
+  const failing = [...jetstream.accounts.values()].flatMap((each) =>
+    each.sortedStreams().flatMap(({ name, writeError }) => (writeError === undefined ? [] : [problem(`${each.name} > ${name}`, `write error: ${writeError}`)])),
+  );
+  return [...unrecovered, ...failing].filter(concerns);
 }

@@ -2,7 +2,7 @@
 import type { Account } from "../accounts/index.ts";
 import { GLOBAL_ACCOUNT } from "../accounts/index.ts";
 import { type AccountJetStreamOptions, hasJetStream, type JetStreamOptions, type Options } from "../config/index.ts";
-import { type AccountLimitsBody, API_LEVEL, JetStream, type JetStreamAccess, type JetStreamHost, type JetStreamSettings, NO_JETSTREAM_LIMITS } from "../jetstream/index.ts";
+import { type AccountLimitsBody, API_LEVEL, JetStream, type JetStreamAccess, type JetStreamHost, type JetStreamSettings, JetStreamStartError, NO_JETSTREAM_LIMITS } from "../jetstream/index.ts";
 import type { Logger } from "../log/index.ts";
 import { DiskError, type Platform, type StorageDisk } from "../platform/index.ts";
 import { formatSize } from "../util/size.ts";
@@ -135,8 +135,17 @@ export function makeJetStream(server: Server): JetStream {
     systemAccount: (): Account | undefined => server.account(server.options.systemAccount),
     atEndOfTurn: (item) => server.turn.addStorage(item),
     clientInfo: (origin) => clientInfo(origin, server.identity.name),
+    limitsRefused: (account, reason) => refuseLimits(server, account, reason),
   };
   return new JetStream(host, jetstreamSettings(server.options, server.platform));
+}
+
+/** A configuration that promises too much is not started with; when it comes later, or as a token, the account goes without. */
+function refuseLimits(server: Server, account: string, reason: string): void {
+  const { tenants, log } = server;
+  if (tenants !== undefined) return log.error(`Error configuring jetstream for account [${account}/${tenants.book.claims(account)?.name ?? account}]: ${reason}`);
+  if (server.jetstream === undefined) throw new JetStreamStartError(reason);
+  log.error(`Error enabling jetstream on configured accounts: ${reason}`);
 }
 
 /** The lines of a start, up to what is recovered. */

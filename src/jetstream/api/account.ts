@@ -1,6 +1,6 @@
 /** Requests about the account, and those that need a cluster. Spec: streams, sections 2 and 2.1. */
 import { API_LEVEL } from "../context.ts";
-import type { JetStreamAccount } from "../account.ts";
+import { type JetStreamAccount, tierName } from "../account.ts";
 import type { AccountLimitsBody } from "../wire.ts";
 import { apiError } from "./errors.ts";
 import type { Route } from "./router.ts";
@@ -49,19 +49,25 @@ function accountInfo(account: JetStreamAccount) {
     streams: account.streamCount,
     consumers: [...account.streams()].reduce((sum, stream) => sum + stream.consumers.count, 0),
   };
-  const tiers = account.isTiered ? Object.fromEntries([...account.tiers].map(([name, limits]) => [name, { ...tierFigures(account, name), limits }])) : undefined;
   return {
     ...figures,
     limits: account.tiers.get("") ?? ZERO_LIMITS,
     ...(domain === "" ? {} : { domain }),
     // Without the request at hand.
     api: { level: API_LEVEL, total: account.api.total - 1, errors: account.api.errors },
-    ...(tiers === undefined ? {} : { tiers }),
+    ...(account.isTiered ? { tiers: tiers(account) } : {}),
   };
 }
 
+/** Those with limits, and those that streams are in although their limits are gone. */
+function tiers(account: JetStreamAccount) {
+  const used = [...account.streams()].map(({ config }) => tierName(config.num_replicas));
+  const names = [...new Set([...account.tiers.keys(), ...used])].sort();
+  return Object.fromEntries(names.map((name) => [name, { ...tierFigures(account, name), limits: account.tiers.get(name) ?? ZERO_LIMITS }]));
+}
+
 function tierFigures(account: JetStreamAccount, tier: string) {
-  const streams = [...account.streams()].filter(({ config }) => `R${config.num_replicas}` === tier);
+  const streams = [...account.streams()].filter(({ config }) => tierName(config.num_replicas) === tier);
   const stored = (storage: "memory" | "file"): number => streams.filter(({ config }) => config.storage === storage).reduce((sum, stream) => sum + stream.store.state.bytes, 0);
   return {
     memory: stored("memory"),

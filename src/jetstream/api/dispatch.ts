@@ -8,11 +8,12 @@
 import { API_LEVEL } from "../context.ts";
 import type { JetStreamContext } from "../context.ts";
 import { encodeJson } from "../../protocol/index.ts";
+import { DiskError } from "../../platform/index.ts";
 import type { InternalLink } from "../../links/internal/index.ts";
 import type { Message, Subscriber } from "../../routing/index.ts";
 import { fromByteString, toByteString } from "../../util/bytes.ts";
 import type { JetStreamAccount } from "../account.ts";
-import { ApiError, type ApiErrorBody, apiError } from "./errors.ts";
+import { ApiError, type ApiErrorBody, apiError, errorBody } from "./errors.ts";
 import type { ApiAnswer, ApiRequest, Route } from "./router.ts";
 
 /** Work of one turn: then sockets get their share again. */
@@ -194,12 +195,18 @@ export class Dispatcher {
 
   #fail(waiting: Waiting, account: JetStreamAccount | undefined, error: unknown): void {
     if (account !== undefined) account.api.errors++;
-    const body = error instanceof ApiError ? error.body : this.#defect(waiting, error);
+    const body = error instanceof ApiError ? error.body : error instanceof DiskError ? this.#diskFailure(waiting, error) : this.#defect(waiting, error);
     if (body.err_code === INVALID_JSON) {
       const { link, request } = waiting;
       this.source.context.log.warn(`Invalid JetStream request '${link.account.name} > ${fromByteString(request.subject)}': ${body.description.replace(/^invalid JSON: /, "")}`);
     }
     this.#respond(waiting, account, encodeJson({ type: responseType(waiting.route), error: body, ...waiting.route.onError }), "");
+  }
+
+  /** The disk is full, or worse. */
+  #diskFailure({ link, request }: Waiting, error: DiskError): ApiErrorBody {
+    this.source.context.log.error(`JetStream request '${link.account.name} > ${fromByteString(request.subject)}' failed: ${error.message}`);
+    return errorBody(10051, { err: error.message });
   }
 
   #defect({ request }: Waiting, error: unknown): ApiErrorBody {

@@ -72,7 +72,7 @@ function restore(request: ApiRequest): ApiAnswer {
   if (raw.name !== undefined && raw.name !== "" && raw.name !== name) throw apiError(10056);
   if (/[\\/]/.test(name)) throw apiError(10128);
   const config = normaliseStreamConfig(account, { ...raw, name }, false);
-  if (account.stream(name) !== undefined) throw apiError(10130);
+  if (account.stream(name) !== undefined || account.arriving.has(name)) throw apiError(10130);
   account.checkLimits(config, account.context.reserved(config.storage, { account: account.name, stream: name }));
   const session = begin(request, { config, expectedBytes: state.bytes ?? 0, checkPlace: () => checkStillFits(request, config) });
   session.start();
@@ -81,7 +81,7 @@ function restore(request: ApiRequest): ApiAnswer {
 
 /** The archive is complete, and others may have taken the stream's place. Throws `ApiError`. */
 function checkStillFits({ account }: ApiRequest, config: StreamConfig): void {
-  if (account.stream(config.name) !== undefined) throw apiError(10130);
+  if (account.stream(config.name) !== undefined || account.arriving.has(config.name)) throw apiError(10130);
   try {
     checkPlace(account, config);
   } catch (error) {

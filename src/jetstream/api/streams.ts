@@ -1,8 +1,10 @@
 /** Requests about streams. Spec: streams, section 2. */
 import { decodeJson, JsonError, bool, int, object, type Shape, text, uint64 } from "../json/index.ts";
+import { DiskError } from "../../platform/index.ts";
 import { subjectsOverlap } from "../../routing/index.ts";
 import { fromByteString, toByteString } from "../../util/bytes.ts";
 import type { JetStreamAccount } from "../account.ts";
+import { discardFolder } from "../store/index.ts";
 import { checkOverlap, checkUpdate, detailedInfo, infoAfterChange, invalidConfig, listedInfo, NO_PAGES, normaliseStreamConfig, type RawStreamConfig, sameConfig, Stream, streamRequestShape } from "../stream/index.ts";
 import type { StreamConfig } from "../wire.ts";
 import { ApiError, apiError } from "./errors.ts";
@@ -62,6 +64,7 @@ function create(request: ApiRequest): ApiAnswer {
     if (!sameConfig(present.config, config)) throw apiError(10058);
     return { body: { ...infoAfterChange(present, false), did_create: true } };
   }
+  if (account.arriving.has(config.name)) throw apiError(10058);
   checkPlace(account, config);
   const stream = make(account, config);
   // Before the advisory, which the stream itself may be the one to store.
@@ -106,10 +109,16 @@ function update(request: ApiRequest): ApiAnswer | Promise<ApiAnswer> {
   checkOverlap(account, config);
   const violating = stream.consumers.violating(config.consumer_limits);
   if (violating.length > 0) throw apiError(10069, { err: `change to limits violates consumers: ${violating.join(", ")}` });
-  stream.update(config);
-  const body = { ...infoAfterChange(stream, true) };
-  adviseAction(stream, "modify");
-  return { body };
+  const answer = (): ApiAnswer => {
+    const body = { ...infoAfterChange(stream, true) };
+    adviseAction(stream, "modify");
+    return { body };
+  };
+  try {
+    return stream.update(config)?.then(answer) ?? answer();
+  } catch (error) {
+    throw error instanceof DiskError ? apiError(10069, { err: error.message }) : error;
+  }
 }
 
 function remove(request: ApiRequest): ApiAnswer {
@@ -117,7 +126,7 @@ function remove(request: ApiRequest): ApiAnswer {
   if (!/^\s*(\{\s*\})?\s*$/.test(request.body)) throw apiError(10038);
   const name = fromByteString(request.tokens[0]);
   if (account.offline.delete(name)) {
-    account.context.disk.removeTree(`${account.folder}/${name}`);
+    discardFolder(account.context, `${account.folder}/${name}`);
     return { body: { success: true } };
   }
   const stream = streamOf(request);
@@ -148,8 +157,9 @@ function purge(request: ApiRequest): ApiAnswer | Promise<ApiAnswer> {
   if (stream.config.sealed) throw apiError(10109);
   if (stream.config.deny_purge) throw apiError(10110, { err: "stream purge not permitted" });
   stream.settle();
+  const answer = (purged: number): ApiAnswer | Promise<ApiAnswer> => answerWhenSafe(stream, { success: true, purged });
   const purged = stream.purger.purge({ seq, keep, filter: filter === "" ? undefined : toByteString(filter) });
-  return answerWhenSafe(stream, { success: true, purged });
+  return purged instanceof Promise ? purged.then(answer) : answer(purged);
 }
 
 const infoShape = object({ offset: int, deleted_details: bool, subjects_filter: text }, "JSApiStreamInfoRequest");

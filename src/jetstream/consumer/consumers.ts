@@ -310,8 +310,11 @@ export class Consumers implements StreamConsumers, ConsumerHost {
     if (this.#byName.size > 0) this.#liftLater();
   }
 
-  purged(notice: PurgeNotice): void {
-    for (const consumer of this.#byName.values()) consumer.purged(notice);
+  *purged(notice: PurgeNotice): Iterable<void> {
+    for (const consumer of [...this.#byName.values()]) {
+      if (this.#byName.get(consumer.name) === consumer) consumer.purged(notice);
+      yield;
+    }
   }
 
   streamUpdated(_previous: StreamConfig): void {

@@ -1,5 +1,6 @@
 /** Stores: where the messages of a stream are kept. */
 import type { JetStreamContext } from "../context.ts";
+import { finishNow, type Sliced } from "../slices.ts";
 import { FileStore } from "./file/file-store.ts";
 import { StoreFolder } from "./file/store-folder.ts";
 import { MemoryStore } from "./memory/memory-store.ts";
@@ -31,7 +32,12 @@ export interface FileStoreSettings {
   readonly firstSeq: number;
 }
 
-/** Opens the store in a folder, with what is in it. Throws `DiskError`, or an `Error` when no key at hand opens the files. */
-export function openFileStore({ folder, name, account, context, options, maxBytes, events, firstSeq }: FileStoreSettings): MessageStore {
-  return new FileStore(new StoreFolder(folder, `${account} > ${name}`, context, account, name), options, maxBytes, events, firstSeq);
+/** Opens the store in a folder, with what is in it, in slices. Throws `DiskError`, or an `Error` when no key at hand opens the files. */
+export function recoverFileStore({ folder, name, account, context, options, maxBytes, events, firstSeq }: FileStoreSettings): Sliced<MessageStore> {
+  return FileStore.open(new StoreFolder(folder, `${account} > ${name}`, context, account, name), options, maxBytes, events, firstSeq);
+}
+
+/** The same at once: for a folder that is known to hold little. */
+export function openFileStore(settings: FileStoreSettings): MessageStore {
+  return finishNow(recoverFileStore(settings));
 }

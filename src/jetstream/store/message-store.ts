@@ -116,6 +116,8 @@ export interface MessageStore {
   /** First sequence whose time is at or after the given one; `lastSeq + 1` when there is none. */
   seqAtTime(seconds: number, nanos: number): number;
 
+  /** Subject of a message, without reading it; undefined when it is not there. */
+  subjectOf(seq: number): string | undefined;
   /** Undefined when nothing is stored under the subject. */
   subjectState(subject: string): SubjectState | undefined;
   /** Subjects that match, with their figures, in no particular order. Lazily: a caller may stop. */

@@ -6,6 +6,7 @@
  */
 import type { Timer } from "../../platform/index.ts";
 import { formatDuration } from "../../util/duration.ts";
+import type { Sliced } from "../slices.ts";
 import { StoredMessage } from "../store/index.ts";
 import { Deadlines } from "./deadlines.ts";
 import { H, headerOf } from "./headers.ts";
@@ -42,8 +43,8 @@ export class Expiry {
     this.#rearm();
   }
 
-  /** Finds every TTL again; overdue messages go at once. */
-  recover(): void {
+  /** Finds every TTL again, in slices; what is overdue goes. */
+  *recover(): Sliced<void> {
     this.#maxAgeMs = this.#stream.config.max_age / 1e6;
     this.#deadlines.clear();
     const { store, config } = this.#stream;
@@ -52,10 +53,16 @@ export class Expiry {
         if (!store.load(seq, view)) continue;
         const ttl = ttlOf(view);
         if (ttl > 0) this.#deadlines.add(timeMs(view) + ttl * 1000, seq);
+        yield;
       }
     }
-    this.#expire(Number.POSITIVE_INFINITY);
-    this.#rearm();
+    // Markers are kept when somebody is interested in them: that is not known yet.
+    if (config.retention !== "interest") while (!this.#expire(SLICE_MS)) yield;
+  }
+
+  /** Goes on with what is due; the stream is complete. */
+  start(): void {
+    this.#fire();
   }
 
   /** A message was stored that expires at `atMs`. */

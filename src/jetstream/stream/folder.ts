@@ -12,6 +12,7 @@ import { decodeJson, JsonError } from "../json/index.ts";
 import { API_LEVEL } from "../context.ts";
 import { type JetStreamAccount, OfflineError } from "../account.ts";
 import type { AssetFiles } from "../seams.ts";
+import { discardFolder } from "../store/index.ts";
 import type { Storage, StreamConfig } from "../wire.ts";
 import { normaliseStored } from "./config.ts";
 import { storedLevel } from "./metadata.ts";
@@ -119,13 +120,9 @@ export class StreamFolder {
     if (this.isKept) this.files.write(this.#schedules, Buffer.from(JSON.stringify(schedules)));
   }
 
-  /** Removes the folder; what a crash leaves of it has a name that the next start removes. */
+  /** Removes the folder, in the background; what a crash leaves of it has a name that the next start removes. */
   remove(): void {
-    const { disk } = this.account.context;
-    if (!this.isKept || !disk.exists(this.path)) return;
-    const doomed = `${this.account.folder}/.${this.account.context.nuid()}`;
-    disk.rename(this.path, doomed);
-    disk.removeTree(doomed);
+    if (this.isKept) discardFolder(this.account.context, this.path);
   }
 }
 

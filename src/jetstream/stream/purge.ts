@@ -1,7 +1,14 @@
-/** Removing many messages at once. Spec: streams, section 2.6. */
-import { hasWildcard, subjectMatches } from "../../routing/index.ts";
+/**
+ * Removing many messages at once, oldest first, in slices (`sweep.ts`). What is to go is decided when it begins: messages that come meanwhile stay.
+ * Spec: streams, section 2.6.
+ */
+import type { Filters } from "../store/index.ts";
 import type { Stream } from "./stream.ts";
+import type { Sweep } from "./sweep.ts";
 import { ALL } from "./trim.ts";
+
+/** Sequences that are given up in one go. */
+const COMPACT_SEQUENCES = 8_192;
 
 export interface PurgeRequest {
   /** Byte string; undefined: all subjects. */
@@ -15,75 +22,92 @@ export interface PurgeRequest {
 export class Purger {
   constructor(private readonly stream: Stream) {}
 
-  /** Carries a request out; returns how many messages went. */
-  purge({ filter, seq, keep }: PurgeRequest): number {
-    const { store } = this.stream;
+  /** Carries a request out; tells how many messages went. */
+  purge({ filter, seq, keep }: PurgeRequest): number | Promise<number> {
     const purgesAll = filter === undefined || filter === ">";
-    if (purgesAll && seq === 0 && keep === 0) return this.clear();
+    if (purgesAll && seq === 0 && keep === 0) return this.#clear();
     const filters = purgesAll ? ALL : [filter];
-    const below = keep > 0 ? this.#keepFrom(filters, keep) : seq > 0 ? seq : this.stream.lastSeq + 1;
-    if (below <= 1) return 0;
-    if (!purgesAll) return this.removeBelow(below, filter);
-    const { messages } = store.compact(below);
-    this.#told(below, undefined);
-    return messages;
+    const total = this.stream.store.countPending(filters, 0, false);
+    const below = seq > 0 ? seq : this.stream.lastSeq + 1;
+    return this.stream.sweeps.run("purge", keep > 0 ? this.#keep(filters, keep, total) : this.#purgeBelow(below, filters), keep > 0 ? Math.max(0, total - keep) : total);
   }
 
-  clear(): number {
+  /** Messages below `seq` that match go; without a filter all. */
+  removeBelow(seq: number, filter: string | undefined): void {
+    void this.stream.sweeps.run("purge", this.#removeBelow(seq, filter === undefined ? ALL : [filter]));
+  }
+
+  #clear(): number {
     const { messages } = this.stream.store.clear();
-    this.#told(this.stream.lastSeq + 1, undefined);
+    // Nothing is left to be counted.
+    for (const _ of this.#told(this.stream.lastSeq + 1, undefined)) continue;
     return messages;
   }
 
-  /** Removes messages below `seq` that match; without a filter all. Returns how many. */
-  removeBelow(seq: number, filter: string | undefined): number {
-    const { store } = this.stream;
-    if (filter === undefined) {
-      const { messages } = store.compact(seq);
-      if (messages > 0) this.#told(seq, undefined);
-      return messages;
-    }
-    let removed = 0;
-    if (!hasWildcard(filter)) removed = this.#removeSubject(filter, seq);
-    else {
-      const subjects = [...store.subjects([filter])].map(([subject]) => subject).filter((subject) => subjectMatches(subject, filter));
-      for (const subject of subjects) removed += this.#removeSubject(subject, seq);
-    }
-    if (removed > 0) this.#told(seq, filter);
+  *#keep(filters: Filters, keep: number, total: number): Sweep {
+    return keep >= total ? 0 : yield* this.#purgeBelow(yield* this.#keepFrom(filters, keep, total), filters);
+  }
+
+  /** Who asks for everything below a sequence moves consumers there, also when nothing has to go. */
+  *#purgeBelow(below: number, filters: Filters): Sweep {
+    if (filters.length > 0) return yield* this.#removeBelow(below, filters);
+    if (below <= 1) return 0;
+    const removed = yield* this.#compact(below);
+    for (const _ of this.#told(below, undefined)) yield removed;
     return removed;
   }
 
-  #removeSubject(subject: string, below: number): number {
+  *#removeBelow(below: number, filters: Filters): Sweep {
+    const [filter] = filters;
+    const removed = filter === undefined ? yield* this.#compact(below) : yield* this.#removeMatching(below, filters);
+    if (removed > 0) for (const _ of this.#told(below, filter)) yield removed;
+    return removed;
+  }
+
+  *#compact(below: number): Sweep {
     const { store } = this.stream;
     let removed = 0;
-    for (let state = store.subjectState(subject); state !== undefined && state.first < below; state = store.subjectState(subject)) {
-      if (store.remove(state.first, false) === undefined) break;
-      removed++;
+    for (let at = store.state.firstSeq + COMPACT_SEQUENCES; at < below && store.state.messages > 0; at = store.state.firstSeq + COMPACT_SEQUENCES) {
+      removed += store.compact(at).messages;
+      yield removed;
+    }
+    return removed + store.compact(below).messages;
+  }
+
+  *#removeMatching(below: number, filters: Filters): Sweep {
+    const { store } = this.stream;
+    let removed = 0;
+    for (let seq = store.next(filters, 1, undefined); seq > 0 && seq < below; seq = store.next(filters, seq + 1, undefined)) {
+      if (store.remove(seq, false) !== undefined) removed++;
+      yield removed;
     }
     return removed;
   }
 
-  /** Sequence of the oldest message that stays; 0 when all do. */
-  #keepFrom(filters: readonly string[], keep: number): number {
-    const { store } = this.stream;
-    const total = store.countPending(filters, 0, false);
-    if (keep >= total) return 0;
-    // From whichever end is nearer.
-    if (keep <= total - keep) {
-      let at = this.stream.lastSeq + 1;
-      for (let left = keep; left > 0; left--) at = store.previous(filters, at - 1, undefined);
+  /** Sequence of the oldest message that stays, from whichever end is nearer. */
+  *#keepFrom(filters: Filters, keep: number, total: number): Sweep {
+    const { store, lastSeq } = this.stream;
+    let at = 0;
+    if (keep > total - keep) {
+      for (let left = total - keep; left >= 0; left--) {
+        at = store.next(filters, at + 1, undefined);
+        yield 0;
+      }
       return at;
     }
-    let at = 0;
-    for (let left = total - keep; left >= 0; left--) at = store.next(filters, at + 1, undefined);
+    at = lastSeq + 1;
+    for (let left = keep; left > 0; left--) {
+      at = store.previous(filters, at - 1, undefined);
+      yield 0;
+    }
     return at;
   }
 
-  #told(below: number, filter: string | undefined): void {
+  *#told(below: number, filter: string | undefined): Iterable<void> {
     const { stream } = this;
     stream.countUsage();
-    stream.consumers.purged({ below, filter });
     stream.schedules.purged();
+    yield* stream.consumers.purged({ below, filter });
     stream.touch();
   }
 }

@@ -78,8 +78,18 @@ export class StagedStore {
 
   /** Turns it into the stream, with its consumers. Throws when it cannot be; then it is gone. */
   async complete(addConsumers: (consumers: StreamConsumers) => void): Promise<Stream> {
-    const { account, config, createdNs, store } = this;
+    const { account, config, createdNs } = this;
     if (this.#folder === undefined) return finished(Stream.create(account, config, createdNs, this), addConsumers);
+    account.arriving.add(config.name);
+    try {
+      return finished(await this.#moveIn(this.#folder), addConsumers);
+    } finally {
+      account.arriving.delete(config.name);
+    }
+  }
+
+  async #moveIn(folder: StreamFolder): Promise<Stream> {
+    const { account, config, store } = this;
     store.flush();
     await store.sync();
     store.close();
@@ -87,12 +97,12 @@ export class StagedStore {
     const { disk } = account.context;
     try {
       if (disk.exists(path)) throw new Error(`folder ${path} exists`);
-      disk.rename(this.#folder.path, path);
+      disk.rename(folder.path, path);
     } catch (error) {
-      this.#folder.remove();
+      folder.remove();
       throw error;
     }
-    return finished(await Stream.recover(account, path), addConsumers);
+    return Stream.recover(account, path);
   }
 
   /** Removes everything. */
@@ -106,7 +116,7 @@ export class StagedStore {
 function finished(stream: Stream, addConsumers: (consumers: StreamConsumers) => void): Stream {
   try {
     addConsumers(stream.consumers);
-    stream.trimmer.trimAllSubjects();
+    void stream.trimmer.trimAll();
   } catch (error) {
     stream.delete();
     throw error;

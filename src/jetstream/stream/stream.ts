@@ -5,7 +5,7 @@
  * The parts, each of which knows the stream and not the others' insides: `ingest` judges and stores what is published, `trimmer` enforces limits, `expiry` ages, `dedup` remembers
  * ids, `atomicBatches` and `fastBatches` gather, `schedules` fire, `republisher` copies, `purger` removes, `direct` answers reads.
  */
-import type { Timer } from "../../platform/index.ts";
+import { DiskError, type Timer } from "../../platform/index.ts";
 import type { InternalSubscription } from "../../links/internal/index.ts";
 import type { Message } from "../../routing/index.ts";
 import { toByteString } from "../../util/bytes.ts";
@@ -14,7 +14,8 @@ import { errorBody } from "../api/errors.ts";
 import { Consumers } from "../consumer/index.ts";
 import { makeReplenisher } from "../mirror/index.ts";
 import type { AssetFiles, AssetStream, ConsumerStream, Replenisher, SourcedStream, StreamConsumers } from "../seams.ts";
-import { type MessageStore, type NewMessage, type RemovedMessage, StoredMessage, type StoreOptions, openAssetFiles, openFileStore, openMemoryStore } from "../store/index.ts";
+import { finishNow, inSlices, type Sliced } from "../slices.ts";
+import { type MessageStore, type NewMessage, type RemovedMessage, StoredMessage, openAssetFiles } from "../store/index.ts";
 import type { StreamConfig, StreamInfo } from "../wire.ts";
 import { PublishAcks } from "./acks.ts";
 import { AtomicBatches } from "./atomicbatch.ts";
@@ -31,9 +32,10 @@ import { Purger } from "./purge.ts";
 import { Republisher } from "./republish.ts";
 import { Retention } from "./retention.ts";
 import { Schedules } from "./schedules.ts";
-import type { StagedStore } from "./staged.ts";
+import { type OpenedStore, openStore, storeOptions } from "./openstore.ts";
 import { Sourcing } from "./sourcing.ts";
 import { Stamp } from "./stamp.ts";
+import { Sweeps } from "./sweep.ts";
 import { Trimmer } from "./trim.ts";
 
 /** Removals that no message follows are written after this long. */
@@ -58,6 +60,7 @@ export class Stream implements AssetStream, ConsumerStream, SourcedStream {
   readonly atomicBatches: AtomicBatches;
   readonly fastBatches: FastBatches;
   readonly purger: Purger;
+  readonly sweeps: Sweeps;
   readonly ingest: Ingest;
   readonly direct: DirectReader;
   readonly #retention: Retention;
@@ -74,7 +77,7 @@ export class Stream implements AssetStream, ConsumerStream, SourcedStream {
   #touched = false;
   #closed = false;
   /** A write failed, and none succeeded since. */
-  #failing = false;
+  #writeError: Error | undefined = undefined;
   #lateFlush: Timer | undefined = undefined;
   #pruning: Timer | undefined = undefined;
 
@@ -82,18 +85,23 @@ export class Stream implements AssetStream, ConsumerStream, SourcedStream {
     readonly account: JetStreamAccount,
     public config: StreamConfig,
     readonly createdNs: bigint,
-    staged: StagedStore | undefined = undefined,
+    opened: OpenedStore,
   ) {
     this.name = config.name;
     this.nameBytes = toByteString(config.name);
     const { context } = account;
     this.files = openAssetFiles(context, account.name, config.name);
     this.folder = openFolder(account, config.name, config.storage, this.files);
-    this.store = this.#openStore(staged);
+    this.store = opened.store;
+    opened.events = {
+      onCommitted: (seq) => this.#onCommitted(seq),
+      onFailed: (firstSeq, error) => this.#onFailed(firstSeq, error),
+    };
     this.lastSeq = this.store.state.lastSeq;
     this.acks = new PublishAcks(account.link, config.name, context.settings.domain);
     this.stamp = new Stamp(context.clock);
     this.dedup = new DuplicateWindow(windowMs(config));
+    this.sweeps = new Sweeps(this);
     this.purger = new Purger(this);
     this.trimmer = new Trimmer(this);
     this.expiry = new Expiry(this);
@@ -112,30 +120,37 @@ export class Stream implements AssetStream, ConsumerStream, SourcedStream {
   // Life
 
   /** Makes a stream of a normalised configuration, with what a restore has put into memory for it. Throws when its files cannot be made, and leaves nothing of it. */
-  static create(account: JetStreamAccount, config: StreamConfig, createdNs: bigint, staged?: StagedStore): Stream {
-    openFolder(account, config.name, config.storage, openAssetFiles(account.context, account.name, config.name)).make();
-    const stream = new Stream(account, config, createdNs, staged);
+  static create(account: JetStreamAccount, config: StreamConfig, createdNs: bigint, staged?: OpenedStore): Stream {
+    const folder = openFolder(account, config.name, config.storage, openAssetFiles(account.context, account.name, config.name));
+    folder.make();
+    const stream = new Stream(account, config, createdNs, staged ?? finishNow(openStore(account, config, folder)));
     try {
       stream.folder.writeConfig(config, createdNs);
     } catch (error) {
       stream.#remove();
       throw error;
     }
-    stream.#recoverState(staged !== undefined);
+    finishNow(stream.#recoverState(staged !== undefined));
     stream.#open();
     return stream;
   }
 
-  /** Reads a stream back from its folder. Throws with the reason when it cannot be. */
-  static recover(account: JetStreamAccount, folder: string): Stream {
-    const name = folder.slice(folder.lastIndexOf("/") + 1);
-    const files = openAssetFiles(account.context, account.name, name);
-    const { config, createdNs } = openFolder(account, name, "file", files).readConfig();
-    const stream = new Stream(account, config, createdNs);
+  /** Reads a stream back from its folder, in slices; nobody sees it before all of it is there. Rejects with the reason when it cannot be. */
+  static recover(account: JetStreamAccount, folder: string): Promise<Stream> {
+    return inSlices(account.context, Stream.#recovering(account, folder));
+  }
+
+  static *#recovering(account: JetStreamAccount, path: string): Sliced<Stream> {
+    const name = path.slice(path.lastIndexOf("/") + 1);
+    const folder = openFolder(account, name, "file", openAssetFiles(account.context, account.name, name));
+    const { config, createdNs } = folder.readConfig();
+    const stream = new Stream(account, config, createdNs, yield* openStore(account, config, folder));
     try {
       stream.#dropHalfBatch();
+      const isUnclean = stream.folder.takeCleanMark() !== true;
+      yield* stream.#recoverState(isUnclean);
       stream.consumers.recover();
-      stream.#recoverState(stream.folder.takeCleanMark() !== true);
+      if (isUnclean) stream.#retention.recover();
     } catch (error) {
       stream.#close();
       throw error;
@@ -145,21 +160,19 @@ export class Stream implements AssetStream, ConsumerStream, SourcedStream {
   }
 
   /** Everything that follows from what is stored. `unclean`: the last turn may be incomplete. */
-  #recoverState(unclean: boolean): void {
+  *#recoverState(unclean: boolean): Sliced<void> {
     const { state } = this.store;
     this.lastSeq = state.lastSeq;
     this.stamp.atLeast(state.lastSeconds, state.lastNanos);
-    this.#recoverIds();
-    if (unclean) {
-      this.trimmer.recover();
-      this.#retention.recover();
-    }
-    this.expiry.recover();
+    yield* this.#recoverIds();
+    if (unclean) yield* this.trimmer.recover();
+    yield* this.expiry.recover();
     this.schedules.recover();
     this.countUsage();
   }
 
   #open(): void {
+    this.expiry.start();
     this.account.add(this);
     this.#subscribe();
     this.#replenish();
@@ -167,41 +180,19 @@ export class Stream implements AssetStream, ConsumerStream, SourcedStream {
     this.touch();
   }
 
-  #openStore(staged: StagedStore | undefined): MessageStore {
-    const { account, config, folder, name } = this;
-    const events = {
-      onCommitted: (seq: number) => this.#onCommitted(seq),
-      onFailed: (firstSeq: number, error: Error) => this.#onFailed(firstSeq, error),
-    };
-    if (staged !== undefined) {
-      staged.events = events;
-      return staged.store;
-    }
-    const firstSeq = config.first_seq ?? 1;
-    if (config.storage === "memory") return openMemoryStore({ events, firstSeq });
-    const maxBytes = config.max_bytes > 0 ? config.max_bytes : undefined;
-    return openFileStore({ folder: folder.messages, name, account: account.name, context: account.context, options: this.#storeOptions(), maxBytes, events, firstSeq });
-  }
-
-  #storeOptions(): StoreOptions {
-    const { config } = this;
-    return { compression: config.compression, syncIntervalMs: this.account.context.settings.syncIntervalMs, async: config.persist_mode === "async" };
-  }
-
-  /** Takes up another configuration, which is allowed (`checkUpdate`). Throws when it cannot be written. */
-  update(config: StreamConfig): void {
+  /** Takes up another configuration, which is allowed (`checkUpdate`). A promise when what is over its limits takes a while to go. Throws when it cannot be written. */
+  update(config: StreamConfig): Promise<unknown> | undefined {
     this.settle();
     const previous = this.config;
     this.folder.writeConfig(config, this.createdNs);
     this.config = config;
     this.dedup.windowMs = windowMs(config);
     if (this.dedup.windowMs === 0) this.dedup.clear();
-    this.store.configure(this.#storeOptions());
+    this.store.configure(storeOptions(this.account, config));
     this.ingest.configure();
     this.trimmer.configure();
     this.republisher.configure();
-    this.trimmer.trimAllSubjects();
-    this.trimmer.trimStream();
+    const trimmed = this.trimmer.trimAll();
     this.expiry.configure();
     this.schedules.configure();
     if (!config.allow_atomic) this.atomicBatches.dropAll();
@@ -212,6 +203,7 @@ export class Stream implements AssetStream, ConsumerStream, SourcedStream {
     this.#replenish();
     this.direct.configure();
     this.touch();
+    return trimmed instanceof Promise ? trimmed : undefined;
   }
 
   /** Ends the stream and removes all it has. */
@@ -335,6 +327,7 @@ export class Stream implements AssetStream, ConsumerStream, SourcedStream {
     if (removed === undefined) return undefined;
     this.#countedBytes -= removed.bytes;
     this.account.addUsage(this.config.storage, -removed.bytes);
+    this.trimmer.removed(removed.subject);
     this.consumers.removed(seq, removed.subject);
     this.schedules.removed(seq, removed.subject);
     this.touch();
@@ -424,15 +417,26 @@ export class Stream implements AssetStream, ConsumerStream, SourcedStream {
   }
 
   #onCommitted(seq: number): void {
-    this.#failing = false;
+    this.#writeError = undefined;
     if (this.republisher.isOn) this.republisher.committed(seq);
     this.acks.send(seq);
     if (this.consumers.count > 0) this.consumers.committed(seq);
   }
 
+  /** What keeps messages from being stored now; undefined when nothing does. */
+  get writeError(): string | undefined {
+    return this.#writeError?.message;
+  }
+
+  #tellFailure(error: Error): void {
+    const { account, name } = this;
+    account.context.log.error(`JetStream stream '${account.name} > ${name}' can not store messages: ${error.message}`);
+    if (error instanceof DiskError && error.code === "ENOSPC") account.context.outOfStorage(name);
+  }
+
   #onFailed(firstSeq: number, error: Error): void {
-    if (!this.#failing) this.account.context.log.error(`JetStream stream '${this.account.name} > ${this.name}' can not store messages: ${error.message}`);
-    this.#failing = true;
+    if (this.#writeError === undefined) this.#tellFailure(error);
+    this.#writeError = error;
     const refusal = errorBody(10077, { err: "insufficient storage resources available" });
     this.lastSeq = this.store.state.lastSeq;
     this.acks.takeBack(firstSeq, refusal);
@@ -454,7 +458,7 @@ export class Stream implements AssetStream, ConsumerStream, SourcedStream {
     for (let seq = this.store.previous([], this.store.state.lastSeq, view); seq > 0 && (view.marks & Mark.MoreOfBatch) !== 0; seq = this.store.previous([], seq, view)) this.store.remove(seq, false);
   }
 
-  #recoverIds(): void {
+  *#recoverIds(): Sliced<void> {
     this.lastMsgId = this.#storedLastId();
     if (this.dedup.windowMs <= 0) return;
     const fromMs = this.account.context.clock.nowMs() - this.dedup.windowMs;
@@ -464,6 +468,7 @@ export class Stream implements AssetStream, ConsumerStream, SourcedStream {
       if (!store.load(seq, view)) continue;
       const id = headerOf(view.buffer, view.headerStart, view.bodyStart, H.MsgId);
       if (id !== undefined && id !== "") this.dedup.add(id, seq, view.seconds * 1000 + view.nanos / 1e6);
+      yield;
     }
     if (this.dedup.size > 0) this.#pruneIds();
   }

@@ -7,10 +7,14 @@
  */
 import { StoredMessage } from "../store/index.ts";
 import { Mark, Rollup } from "./judgement.ts";
+import type { Sliced } from "../slices.ts";
 import type { Stream } from "./stream.ts";
+import type { Sweep } from "./sweep.ts";
 
 /** How far back the recovery looks for removals that were not written. More than a turn can store. */
 const TAIL_MESSAGES = 10_000;
+/** So many of the oldest may go in one turn, and at least twice of what came since the last; the rest has to wait for the next. */
+const TURN_REMOVALS = 8_192;
 const view = new StoredMessage();
 
 export class Trimmer {
@@ -24,6 +28,11 @@ export class Trimmer {
   #maxMsgs = -1;
   #maxBytes = -1;
   #maxPerSubject = -1;
+  /** What was there when the last turn had removed its part. */
+  #settledMessages = 0;
+  #settledBytes = 0;
+  /** While subjects are brought within a lowered limit: how many messages of each are too many. */
+  #excess: Map<string, number> | undefined = undefined;
 
   constructor(stream: Stream) {
     this.#stream = stream;
@@ -69,29 +78,41 @@ export class Trimmer {
       this.#rollups = [];
       for (let i = 0; i < sequences.length; i++) {
         if (rollups[i] !== Rollup.None && this.#rollUp(sequences[i], subjects[i], rollups[i])) removed = true;
-        if (this.#maxPerSubject > 0 && this.trimSubject(subjects[i])) removed = true;
+        if (this.#maxPerSubject > 0 && !this.#isExpected(subjects[i]) && this.trimSubject(subjects[i])) removed = true;
       }
     }
     return this.trimStream() || removed;
   }
 
-  /** The oldest go until the stream is within its limits. */
+  /** The oldest go until the stream is within its limits; when that is too much for one turn, in several. */
   trimStream(): boolean {
-    if (this.#maxMsgs < 0 && this.#maxBytes < 0) return false;
-    const stream = this.#stream;
-    let { messages, bytes } = stream.store.state;
-    let removed = false;
-    let at = 0;
-    while ((this.#maxMsgs > 0 && messages > this.#maxMsgs) || (this.#maxBytes > 0 && bytes > this.#maxBytes)) {
-      at = stream.store.next(ALL, at + 1, undefined);
-      if (at === 0) break;
-      const gone = stream.removeMessage(at, false);
-      if (gone === undefined) continue;
-      removed = true;
-      messages--;
-      bytes -= gone.bytes;
+    const { state } = this.#stream.store;
+    const most = Math.max(TURN_REMOVALS, 2 * (state.messages - this.#settledMessages));
+    const until = state.messages - most;
+    const bytesUntil = state.bytes - 2 * Math.max(0, state.bytes - this.#settledBytes);
+    const { messages } = state;
+    while (this.#isOver()) {
+      if (state.messages <= until && state.bytes <= bytesUntil) {
+        this.#grown = true;
+        this.#stream.touch();
+        break;
+      }
+      if (!this.#removeOldest()) break;
     }
-    return removed;
+    this.#settledMessages = state.messages;
+    this.#settledBytes = state.bytes;
+    return state.messages < messages;
+  }
+
+  #isOver(): boolean {
+    const { messages, bytes } = this.#stream.store.state;
+    return (this.#maxMsgs > 0 && messages > this.#maxMsgs) || (this.#maxBytes > 0 && bytes > this.#maxBytes);
+  }
+
+  #removeOldest(): boolean {
+    const { store } = this.#stream;
+    const oldest = store.next(ALL, 1, undefined);
+    return oldest !== 0 && this.#stream.removeMessage(oldest, false) !== undefined;
   }
 
   /** The oldest of one subject go. */
@@ -107,25 +128,74 @@ export class Trimmer {
   }
 
   #rollUp(seq: number, subject: string, rollup: Rollup): boolean {
-    if (rollup === Rollup.All) return this.#stream.purger.removeBelow(seq, undefined) > 0;
-    let removed = false;
+    if (rollup === Rollup.All) {
+      this.#stream.purger.removeBelow(seq, undefined);
+      return true;
+    }
+    const removed = this.#stream.sweeps.run("roll-up", this.#replaced(seq, subject));
+    return removed instanceof Promise || removed > 0;
+  }
+
+  *#replaced(seq: number, subject: string): Sweep {
+    let removed = 0;
     for (let state = this.#stream.store.subjectState(subject); state !== undefined && state.first < seq; state = this.#stream.store.subjectState(subject)) {
       if (this.#stream.removeMessage(state.first, false) === undefined) break;
-      removed = true;
+      yield ++removed;
     }
     return removed;
   }
 
-  /** Every subject within its limit; for changed limits. In slices is not needed: it stops for subjects that are fine without touching them. */
-  trimAllSubjects(): void {
-    if (this.#maxPerSubject <= 0) return;
-    const over: string[] = [];
-    for (const [subject, state] of this.#stream.store.subjects(ALL)) if (state.messages > this.#maxPerSubject) over.push(subject);
-    for (const subject of over) this.trimSubject(subject);
+  /** Brings everything within changed limits, in slices. A promise: until then. */
+  trimAll(): number | Promise<number> {
+    return this.#stream.sweeps.run("limits", this.#trimAll());
+  }
+
+  *#trimAll(): Sweep {
+    let removed = this.#maxPerSubject > 0 ? yield* this.#trimSubjects() : 0;
+    while (this.#isOver() && this.#removeOldest()) yield ++removed;
+    return removed;
+  }
+
+  /** In the order of the stream: what lies together goes together. */
+  *#trimSubjects(): Sweep {
+    const { store } = this.#stream;
+    const most = this.#maxPerSubject;
+    const excess = new Map<string, number>();
+    this.#excess = excess;
+    try {
+      for (const [subject, { messages }] of store.subjects(ALL)) {
+        if (messages > most) excess.set(subject, messages - most);
+        yield 0;
+      }
+      let removed = 0;
+      for (let seq = store.next(ALL, 1, undefined); seq > 0 && excess.size > 0; seq = store.next(ALL, seq + 1, undefined)) {
+        if (excess.has(store.subjectOf(seq) ?? "") && this.#stream.removeMessage(seq, false) !== undefined) removed++;
+        yield removed;
+      }
+      return removed;
+    } finally {
+      this.#excess = undefined;
+    }
+  }
+
+  /** A message was stored under a subject that the sweep will come to: one more of it has to go then. */
+  #isExpected(subject: string): boolean {
+    const many = this.#excess?.get(subject);
+    if (many === undefined) return false;
+    this.#excess?.set(subject, many + 1);
+    return true;
+  }
+
+  /** A message left. */
+  removed(subject: string): void {
+    const many = this.#excess?.get(subject);
+    if (many === undefined) return;
+    if (many > 1) this.#excess?.set(subject, many - 1);
+    else this.#excess?.delete(subject);
   }
 
   /** Repeats what a crash may have lost of the last turn's removals. */
-  recover(): void {
+  *recover(): Sliced<void> {
     const stream = this.#stream;
     const { store } = stream;
     const { lastSeq, firstSeq } = store.state;
@@ -134,16 +204,23 @@ export class Trimmer {
       if (!store.load(seq, view) || (view.marks & Mark.Rollup) === 0) continue;
       const rollup = rollupOf(view.buffer.latin1Slice(view.headerStart, view.bodyStart));
       if (rollup !== Rollup.None) this.#rollUp(seq, view.subject, rollup);
+      yield;
     }
-    if (this.#maxPerSubject > 0) this.#recoverSubjects(from);
+    if (this.#maxPerSubject > 0) yield* this.#recoverSubjects(from);
     this.trimStream();
   }
 
-  #recoverSubjects(from: number): void {
+  *#recoverSubjects(from: number): Sliced<void> {
     const { store } = this.#stream;
     const subjects = new Set<string>();
-    for (let seq = store.next(ALL, from, view); seq > 0; seq = store.next(ALL, seq + 1, view)) subjects.add(view.subject);
-    for (const subject of subjects) this.trimSubject(subject);
+    for (let seq = store.next(ALL, from, undefined); seq > 0; seq = store.next(ALL, seq + 1, undefined)) {
+      subjects.add(store.subjectOf(seq) ?? "");
+      yield;
+    }
+    for (const subject of subjects) {
+      this.trimSubject(subject);
+      yield;
+    }
   }
 }
 

@@ -38,6 +38,45 @@ describe("a full disk", () => {
   });
 });
 
+describe("what a full disk is told with", () => {
+  const CONFIG = `
+    jetstream { store_dir: "/store" }
+    system_account: SYS
+    accounts {
+      SYS: { users: [ { user: sys, password: sys } ] }
+      APP: { jetstream: enabled, users: [ { user: app, password: app } ] }
+    }
+    no_auth_user: app`;
+
+  test("an advisory in the system account, once, and the health while it lasts", async () => {
+    const world = await StreamWorld.start(1, CONFIG);
+    const { simulation } = world;
+    const system = await world.server.client({ user: "sys", pass: "sys" });
+    system.send("SUB $JS.EVENT.> 1\r\nSUB health 2\r\n");
+    const health = async (): Promise<string> => {
+      system.publish("$SYS.REQ.SERVER.PING.HEALTHZ", "", "health");
+      await simulation.advance(5);
+      return system.operations().find((operation) => operation.startsWith("MSG health ")) ?? "";
+    };
+    await world.api("STREAM.CREATE.S", { name: "S", subjects: ["s.>"] });
+    expect(await health()).toContain('"status":"ok"');
+    simulation.disk.freeBytes = 0;
+    await world.request("s.1", "x".repeat(100));
+    await world.request("s.1", "x".repeat(100));
+    const advisories = system.operations().filter((operation) => operation.startsWith("MSG $JS.EVENT.ADVISORY.SERVER.OUT_OF_STORAGE "));
+    expect(advisories).toHaveLength(1);
+    const [, json = ""] = advisories[0]?.split(" | ") ?? [];
+    expect(Object.keys(JSON.parse(json) as object)).toEqual(["type", "id", "timestamp", "server", "server_id", "stream", "cluster"]);
+    expect(JSON.parse(json)).toMatchObject({ type: "io.nats.jetstream.advisory.v1.server_out_of_space", stream: "S", cluster: "" });
+    expect(await health()).toContain("JetStream stream 'APP \\u003e S' write error: write /store/jetstream/APP/streams/S/");
+    expect(await world.api("STREAM.UPDATE.S", { name: "S", subjects: ["s.>", "t"] })).toMatchObject({ error: { code: 500, err_code: 10069 } });
+    simulation.disk.freeBytes = Number.POSITIVE_INFINITY;
+    expect(await world.request("s.1", "x")).toBe('{"stream":"S","seq":1}');
+    expect(await health()).toContain('"status":"ok"');
+    expect(await world.api("STREAM.INFO.S")).toMatchObject({ config: { subjects: ["s.>"] } });
+  });
+});
+
 describe("an atomic batch", () => {
   test("is there as a whole or not at all, wherever the server dies", async () => {
     const outcomes = new Set<number>();

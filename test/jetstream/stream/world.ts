@@ -11,12 +11,13 @@ export class StreamWorld {
     readonly simulation: Simulation,
     public server: SimServer,
     public client: SimClient,
+    private readonly config: string,
   ) {}
 
-  static async start(seed = 1): Promise<StreamWorld> {
+  static async start(seed = 1, config = CONFIG): Promise<StreamWorld> {
     const simulation = new Simulation(seed);
-    const server = await simulation.startWithStorage(CONFIG);
-    return new StreamWorld(simulation, server, await listeningClient(server));
+    const server = await simulation.startWithStorage(config);
+    return new StreamWorld(simulation, server, await listeningClient(server), config);
   }
 
   /** Stops the server in order and starts another on the same disk, `pauseMs` later. */
@@ -31,7 +32,7 @@ export class StreamWorld {
 
   /** Starts another server on the same disk. */
   async start(): Promise<void> {
-    this.server = await this.simulation.startWithStorage(CONFIG);
+    this.server = await this.simulation.startWithStorage(this.config);
     this.client = await listeningClient(this.server);
   }
 

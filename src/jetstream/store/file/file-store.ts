@@ -3,6 +3,7 @@
  * kernel in one write per segment, with a note of what was removed and of where the store begins now. What comes after (syncs, indexes, rewrites, removal of
  * files) happens beside.
  */
+import type { Sliced } from "../../slices.ts";
 import type { NewMessage, StoreEvents, StoreOptions } from "../message-store.ts";
 import { isIntact, KIND_ERASED, KIND_FLOOR, KIND_REMOVED, KIND_SKIP, kindAt, lengthAt, putMessage, putNote, RECORD_HEADER_BYTES, sealRecord, seqAt } from "../log/record.ts";
 import { SegmentIndex } from "../log/segment-index.ts";
@@ -109,7 +110,7 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
   /** Segments to remove once the log that makes them superfluous is written. */
   #doomed: FileSegment[] = [];
 
-  constructor(
+  private constructor(
     readonly folder: StoreFolder,
     private options: StoreOptions,
     maxBytes: number | undefined,
@@ -121,9 +122,17 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
     this.#tailBytes = Math.min(TAIL_BYTES, this.#segmentBytes / TAILS_PER_SEGMENT);
     this.background = new Background(folder.context, folder.title);
     this.#syncs = new Syncs(folder.context, folder.path, { onSynced: (mark) => this.#onSynced(mark), onSyncFailed: (error) => this.#onSyncFailed(error) });
-    this.#active = this.#recover();
-    this.committedSeq = this.state.lastSeq;
+    // Stands in until it is known where the log goes on.
+    this.#active = new FileSegment(firstSeq, this.folder.newFile({ id: 0, compressed: false, rewritten: false, first: firstSeq, last: 0, floor: firstSeq, seconds: 0, nanos: 0 }));
+    this.committedSeq = 0;
     this.#written = this.#committed = this.#mark();
+  }
+
+  /** A store with what is in the folder, read back in slices. Throws `DiskError`, or an `Error` when no key at hand opens the files. */
+  static *open(folder: StoreFolder, options: StoreOptions, maxBytes: number | undefined, events: StoreEvents, firstSeq: number): Sliced<FileStore> {
+    const store = new FileStore(folder, options, maxBytes, events, firstSeq);
+    yield* store.#recover();
+    return store;
   }
 
   /** How far the log is. */
@@ -138,14 +147,15 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
 
   // Recovery
 
-  #recover(): FileSegment {
+  *#recover(): Sliced<void> {
     const { folder, state, list, search } = this;
-    const recovered = recoverStore({ folder, state, list, subjects: this.subjectTable, search, takeOut: (segment, slot, seq) => this.takeOut(segment, slot, seq) }, SEGMENT_RECORDS_MAX);
+    const recovered = yield* recoverStore({ folder, state, list, subjects: this.subjectTable, search, takeOut: (segment, slot, seq) => this.takeOut(segment, slot, seq) }, SEGMENT_RECORDS_MAX);
     this.#nextId = recovered.nextId;
     this.#notedFloor = recovered.floor;
     this.#floorSegment = recovered.floorSegment;
     this.#afterRecovery(recovered.last, recovered.lastLocal);
-    return this.#active;
+    this.committedSeq = state.lastSeq;
+    this.#written = this.#committed = this.#mark();
   }
 
   #afterRecovery(last: FileSegment | undefined, local: LocalIndex | undefined): void {

@@ -2,6 +2,7 @@
  * Reading a store back at its start: segment after segment, oldest first, each from its index or its records; then what the log says was removed is taken
  * out.
  */
+import type { Sliced } from "../../slices.ts";
 import type { LiveState } from "../log/live-state.ts";
 import { NO_SUBJECT, type SubjectTable } from "../log/subjects.ts";
 import type { Search } from "../log/search.ts";
@@ -13,6 +14,8 @@ import type { StoreFolder } from "./store-folder.ts";
 
 /** How often a recovery says how far it is. */
 const PROGRESS_MS = 2000;
+/** Removals that are taken up at a time. */
+const REMOVALS = 256;
 
 /** The parts of a store that are filled. */
 export interface RecoveryHost {
@@ -34,8 +37,8 @@ export interface Recovered {
   readonly floorSegment: number;
 }
 
-/** Throws when no key opens a segment. `segmentRecordsMax` bounds how many messages a gap behind a torn segment can have been. */
-export function recoverStore(host: RecoveryHost, segmentRecordsMax: number): Recovered {
+/** In slices of a segment. Throws when no key opens one. `segmentRecordsMax` bounds how many messages a gap behind a torn segment can have been. */
+export function* recoverStore(host: RecoveryHost, segmentRecordsMax: number): Sliced<Recovered> {
   const { folder, state } = host;
   const { segments } = host.list;
   let nextId = 1;
@@ -52,6 +55,7 @@ export function recoverStore(host: RecoveryHost, segmentRecordsMax: number): Rec
   for (const [done, id] of ids.entries()) {
     nextId = id + 1;
     const isLast = done === ids.length - 1;
+    yield;
     const recovered = recoverSegment(folder, id, isLast);
     if (recovered === undefined) continue;
     const { segment, local, lost, isOpenEnded } = recovered;
@@ -96,7 +100,7 @@ export function recoverStore(host: RecoveryHost, segmentRecordsMax: number): Rec
     state.lastNanos = last.lastNanos;
     state.first = state.messages === 0 ? state.lastSeq + 1 : (segments.find(({ live }) => live > 0)?.first ?? state.lastSeq + 1);
     if (state.messages > 0) state.first = host.search.nextAny(1);
-    applyRemovals(host, floor, removed);
+    yield* applyRemovals(host, floor, removed);
   }
   return { last, lastLocal, nextId, floor, floorSegment };
 }
@@ -129,7 +133,7 @@ function fold(host: RecoveryHost, segment: FileSegment, local: LocalIndex): void
   host.state.bytes += bytes;
 }
 
-function applyRemovals(host: RecoveryHost, floor: number, removed: readonly number[]): void {
+function* applyRemovals(host: RecoveryHost, floor: number, removed: readonly number[]): Sliced<void> {
   const { state } = host;
   const { segments } = host.list;
   const takeOut = (segment: FileSegment, slot: number, seq: number): void => {
@@ -139,11 +143,13 @@ function applyRemovals(host: RecoveryHost, floor: number, removed: readonly numb
   };
   for (const segment of segments) {
     if (segment.first >= floor) break;
+    yield;
     if (segment.live === 0) continue;
     const index = host.list.indexOf(segment);
     for (let slot = index.nextLive(0); slot >= 0 && index.seqOf(slot) < floor; slot = index.nextLive(slot + 1)) takeOut(segment, slot, index.seqOf(slot));
   }
-  for (const seq of removed) {
+  for (const [done, seq] of removed.entries()) {
+    if (done % REMOVALS === 0) yield;
     const segment = segments[host.list.place(seq)];
     if (seq > segment.last || seq < floor) continue;
     const index = host.list.indexOf(segment);

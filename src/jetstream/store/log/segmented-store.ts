@@ -233,6 +233,14 @@ export abstract class SegmentedStore<S extends Segment> implements MessageStore 
 
   // Subjects
 
+  subjectOf(seq: number): string | undefined {
+    const { segments } = this.list;
+    if (seq < this.state.first || seq > this.state.lastSeq || segments.length === 0) return undefined;
+    const index = this.list.indexOf(segments[this.list.place(seq)]);
+    const slot = index.slotOf(seq);
+    return slot < 0 ? undefined : this.subjectTable.name(index.ids[slot]);
+  }
+
   subjectState(subject: string): SubjectState | undefined {
     const id = this.subjectTable.find(subject);
     return id === NO_SUBJECT || this.subjectTable.messages(id) === 0 ? undefined : this.search.subjectState(id);

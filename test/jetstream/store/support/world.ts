@@ -74,6 +74,8 @@ export class World {
       clientInfo: () => undefined,
       usage: { memory: 0, store: 0 },
       reserved: () => 0,
+      exhausted: () => undefined,
+      outOfStorage: () => undefined,
       batches: { atomic: 0, fast: 0 },
     };
   }
