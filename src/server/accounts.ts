@@ -46,13 +46,7 @@ export class Accounts {
     const all = [...options.accounts, ...tenants];
     for (const configured of all) {
       wanted.add(configured.name);
-      const account = this.#ensure(configured.name, options, nowNs);
-      account.mapper = this.#mapper(configured.mappings, clusterName);
-      account.limits = configured.limits;
-      account.nkey = configured.nkey;
-      account.traceDestination = configured.traceDestination;
-      account.traceSampling = configured.traceSampling;
-      account.updatedAtNs = nowNs;
+      this.#configure(configured, options, clusterName, nowNs);
     }
     for (const [name, account] of this.byName) {
       if (wanted.has(name)) continue;
@@ -60,6 +54,24 @@ export class Accounts {
       account.limits = NO_LIMITS;
     }
     this.#exchange.update(all, (name) => this.byName.get(name));
+  }
+
+  /** The same for a single account that came, or changed, beside all others. */
+  updateOne(configured: AccountOptions, options: Options, clusterName: string): Account {
+    const account = this.#configure(configured, options, clusterName, this.clock.nowNs());
+    this.#exchange.updateParty(configured, (name) => this.byName.get(name));
+    return account;
+  }
+
+  #configure(configured: AccountOptions, options: Options, clusterName: string, nowNs: bigint): Account {
+    const account = this.#ensure(configured.name, options, nowNs);
+    account.mapper = this.#mapper(configured.mappings, clusterName);
+    account.limits = configured.limits;
+    account.nkey = configured.nkey;
+    account.traceDestination = configured.traceDestination;
+    account.traceSampling = configured.traceSampling;
+    account.updatedAtNs = nowNs;
+    return account;
   }
 
   #ensure(name: string, options: Options, nowNs: bigint): Account {

@@ -233,6 +233,12 @@ export class Server implements LinkHost, MonitorSource {
     this.#system?.greetAll();
   }
 
+  /** One that came as a token, new or with another token: what it costs does not depend on how many others there are. */
+  updateAccount(tenant: AccountOptions): void {
+    const account = this.accounts.updateOne(tenant, this.options, "");
+    this.#system?.greet(account);
+  }
+
   #startSystem(): void {
     const account = this.account(this.options.systemAccount);
     if (account === undefined) return;

@@ -22,6 +22,10 @@ export class Tenants {
   /** As the rest of the server knows them. */
   readonly #options = new Map<string, AccountOptions>();
   #activations: Timer | undefined = undefined;
+  /** When the first activation token of an account's imports ends, seconds since the Unix epoch; none for an account whose tokens never do. */
+  readonly #activationEnds = new Map<string, number>();
+  /** Loaded accounts that import from an account. */
+  readonly #importers = new Map<string, Set<string>>();
 
   constructor(private readonly server: Server) {
     const { clock, log } = server;
@@ -150,7 +154,11 @@ export class Tenants {
   }
 
   #entered(now: AccountClaims, before: AccountClaims | undefined): void | Promise<void> {
-    this.#refresh();
+    for (const { claims } of before?.imports ?? []) if (claims !== undefined) this.#importers.get(claims.account)?.delete(now.sub);
+    this.#noteImports(now);
+    // Whether activation tokens of importers are good depends on the exporter's claims.
+    for (const account of new Set([now.sub, ...(this.#importers.get(now.sub) ?? [])])) this.#makeOptions(account);
+    this.#armActivations();
     if (before !== undefined) this.#recheck(now);
     const storesNow = allowsJetStream(now.limits);
     if (!storesNow && (before === undefined || !allowsJetStream(before.limits))) {
@@ -182,20 +190,52 @@ export class Tenants {
     return [...this.server.connections.live.values()].filter((link) => link.identity?.account === account);
   }
 
-  /** Makes the server's accounts what the book says, at once and when the next activation token ends. */
+  /** Makes the server's accounts what the book says: all of them, where some are gone. */
   #refresh(): void {
-    const { nowS } = this.book;
-    const exporter = (account: string): AccountClaims | undefined => this.book.claims(account);
     this.#options.clear();
-    let next = 0;
+    this.#activationEnds.clear();
+    this.#importers.clear();
     for (const claims of this.book.all()) {
-      this.#options.set(claims.sub, withDomain(accountOptions(claims, exporter, nowS), this.server.options));
-      const end = firstActivationEnd(claims, nowS);
-      if (end > 0 && (next === 0 || end < next)) next = end;
+      this.#noteImports(claims);
+      this.#options.set(claims.sub, this.#optionsOf(claims));
     }
     this.server.updateAccounts();
+    this.#armActivations();
+  }
+
+  #noteImports({ sub, imports }: AccountClaims): void {
+    for (const { claims } of imports) if (claims !== undefined) this.#importers.set(claims.account, (this.#importers.get(claims.account) ?? new Set()).add(sub));
+  }
+
+  /** The same for one of them. */
+  #makeOptions(account: string): void {
+    const claims = this.book.claims(account);
+    if (claims === undefined) return;
+    const options = this.#optionsOf(claims);
+    this.#options.set(account, options);
+    this.server.updateAccount(options);
+  }
+
+  #optionsOf(claims: AccountClaims): AccountOptions {
+    const { nowS } = this.book;
+    const end = firstActivationEnd(claims, nowS);
+    if (end > 0) this.#activationEnds.set(claims.sub, end);
+    else this.#activationEnds.delete(claims.sub);
+    return withDomain(accountOptions(claims, (account) => this.book.claims(account), nowS), this.server.options);
+  }
+
+  /** Comes back when the next activation token ends. */
+  #armActivations(): void {
     this.#activations?.cancel();
-    this.#activations = next === 0 ? undefined : this.server.clock.after(Math.min(STEP_MS, Math.max(0, next * 1000 - Number(this.server.clock.nowNs() / 1_000_000n))), () => this.#refresh());
+    this.#activations = undefined;
+    if (this.#activationEnds.size === 0) return;
+    const { clock } = this.server;
+    const first = this.#activationEnds.values().reduce((least, end) => Math.min(least, end), Infinity);
+    const leftMs = first * 1000 - Number(clock.nowNs() / 1_000_000n);
+    this.#activations = clock.after(Math.min(STEP_MS, Math.max(0, leftMs)), () => {
+      for (const [account, end] of [...this.#activationEnds]) if (end <= this.book.nowS) this.#makeOptions(account);
+      this.#armActivations();
+    });
   }
 
   #tellIssues(): void {

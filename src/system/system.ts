@@ -96,6 +96,11 @@ export class System {
     }
   }
 
+  /** An account that is new, or may be. */
+  greet(account: Account): void {
+    this.#windowIn(account);
+  }
+
   #windowIn(account: Account): InternalLink {
     const known = account === this.account ? this.#link : this.#windows.get(account);
     if (known !== undefined) return known;

@@ -24,6 +24,8 @@ export interface ExchangeHost {
   publish(account: Account, subject: string, payload: string): void;
 }
 
+type AccountByName = (name: string) => Account | undefined;
+
 interface Live {
   readonly importer: Account;
   readonly exporter: Account;
@@ -31,8 +33,11 @@ interface Live {
 }
 
 export class Exchange {
-  /** By everything that makes an import what it is. */
-  readonly #live = new Map<string, Live>();
+  readonly #parties = new Map<string, ExchangeParty>();
+  /** Importing account to its imports, by everything that makes an import what it is. */
+  readonly #live = new Map<string, Map<string, Live>>();
+  /** Who imports from an account, whether allowed or not. */
+  readonly #importers = new Map<string, Set<string>>();
   readonly #streams = new Map<Account, StreamImports>();
   readonly #responses = new Map<Account, Responses>();
   readonly #waiting = new Map<Account, Waiting>();
@@ -41,32 +46,65 @@ export class Exchange {
   constructor(private readonly host: ExchangeHost) {}
 
   /** Makes the imports of `parties` those that exist. `account` finds the account of a name. */
-  update(parties: readonly ExchangeParty[], account: (name: string) => Account | undefined): void {
-    const byName = new Map(parties.map((party) => [party.name, party]));
-    const wanted = new Map<string, () => Live>();
-    for (const party of parties) {
-      for (const each of party.imports) {
-        const exporter = byName.get(each.account);
-        const offer = exporter === undefined ? undefined : exportFor(exporter, party.name, each.kind, each.subject);
-        const route = offer === undefined ? undefined : routeIfAny(each);
-        const from = account(each.account);
-        const to = account(party.name);
-        if (offer === undefined || route === undefined || from === undefined || to === undefined) continue;
-        wanted.set(JSON.stringify([party.name, each, offer]), () => this.#make(to, from, each, offer, route));
-      }
-    }
-    for (const [key, live] of this.#live) {
-      if (wanted.has(key) && account(live.importer.name) === live.importer && account(live.exporter.name) === live.exporter) continue;
-      this.#live.delete(key);
-      live.close();
-    }
-    for (const [key, make] of wanted) if (!this.#live.has(key)) this.#live.set(key, make());
+  update(parties: readonly ExchangeParty[], account: AccountByName): void {
+    const names = new Set(parties.map(({ name }) => name));
+    for (const name of [...this.#parties.keys()]) if (!names.has(name)) this.#note(name, undefined);
+    for (const party of parties) this.#note(party.name, party);
+    for (const name of new Set([...this.#live.keys(), ...names])) this.#bring(name, account);
     for (const [holder, responses] of this.#responses) {
       if (account(holder.name) === holder) continue;
       this.#responses.delete(holder);
       responses.close();
-      this.#waiting.delete(holder);
     }
+    for (const holder of this.#waiting.keys()) if (account(holder.name) !== holder) this.#waiting.delete(holder);
+  }
+
+  /** The same for one that is new or changed, whose own imports and those that others have from it may be others now. */
+  updateParty(party: ExchangeParty, account: AccountByName): void {
+    this.#note(party.name, party);
+    for (const name of new Set([party.name, ...(this.#importers.get(party.name) ?? [])])) this.#bring(name, account);
+  }
+
+  #note(name: string, party: ExchangeParty | undefined): void {
+    for (const { account } of this.#parties.get(name)?.imports ?? []) {
+      const importers = this.#importers.get(account);
+      importers?.delete(name);
+      if (importers?.size === 0) this.#importers.delete(account);
+    }
+    if (party === undefined) {
+      this.#parties.delete(name);
+      return;
+    }
+    this.#parties.set(name, party);
+    for (const { account } of party.imports) this.#importers.set(account, (this.#importers.get(account) ?? new Set()).add(name));
+  }
+
+  /** Makes the imports of one account what they should be. */
+  #bring(name: string, account: AccountByName): void {
+    const wanted = this.#wantedBy(name, account);
+    const live = this.#live.get(name) ?? new Map<string, Live>();
+    for (const [key, each] of live) {
+      if (wanted.has(key) && account(each.importer.name) === each.importer && account(each.exporter.name) === each.exporter) continue;
+      live.delete(key);
+      each.close();
+    }
+    for (const [key, make] of wanted) if (!live.has(key)) live.set(key, make());
+    if (live.size > 0) this.#live.set(name, live);
+    else this.#live.delete(name);
+  }
+
+  #wantedBy(name: string, account: AccountByName): ReadonlyMap<string, () => Live> {
+    const wanted = new Map<string, () => Live>();
+    const to = account(name);
+    for (const each of this.#parties.get(name)?.imports ?? []) {
+      const exporter = this.#parties.get(each.account);
+      const offer = exporter === undefined ? undefined : exportFor(exporter, name, each.kind, each.subject);
+      const route = offer === undefined ? undefined : routeIfAny(each);
+      const from = account(each.account);
+      if (offer === undefined || route === undefined || from === undefined || to === undefined) continue;
+      wanted.set(JSON.stringify([each, offer]), () => this.#make(to, from, each, offer, route));
+    }
+    return wanted;
   }
 
   #make(importer: Account, exporter: Account, wanted: ImportOptions, offer: ExportOptions, route: ImportRoute): Live {
