@@ -17,6 +17,8 @@ export interface ImportClaims {
   readonly account: string;
   /** Activation token; empty: none. */
   readonly token: string;
+  /** What it says; undefined: there is none, or it says nothing. Its signature is checked here, once. */
+  readonly activation: ActivationClaims | undefined;
   /** What the importer calls it, from `local_subject` or the older `to`; may use `$n`. */
   readonly local: string;
   /** `to` of a stream import, which comes before the subject; empty: none. */
@@ -52,12 +54,22 @@ export function readImport(fields: Fields | null): Read<ImportClaims> {
   const written = fields.text("type");
   if (written !== "stream" && written !== "service") return { problem: `invalid import type: ${goQuote(written)}` };
   const [subject, to, localSubject] = [fields.text("subject"), fields.text("to"), fields.text("local_subject")];
-  const shared = { name: fields.text("name"), account: fields.text("account"), token: fields.text("token"), share: fields.flag("share"), allowTrace: fields.flag("allow_trace"), kind: written } as const;
+  const shared = { name: fields.text("name"), account: fields.text("account"), ...readToken(fields.text("token")), share: fields.flag("share"), allowTrace: fields.flag("allow_trace"), kind: written } as const;
   if (localSubject !== "" && to !== "") return { problem: "Local Subject replaces To" };
   if (localSubject !== "") return { claims: { ...shared, subject, local: localSubject, prefix: "" } };
   if (written === "stream") return { claims: { ...shared, subject, local: subject, prefix: to } };
   // The older direction: `subject` is the importer's, `to` the exporter's.
   return { claims: { ...shared, subject: to === "" ? subject : to, local: subject, prefix: "" } };
+}
+
+function readToken(token: string): Pick<ImportClaims, "token" | "activation"> {
+  if (token === "") return { token, activation: undefined };
+  try {
+    return { token, activation: decodeActivation(token) };
+  } catch (error) {
+    if (error instanceof JwtError) return { token, activation: undefined };
+    throw error;
+  }
 }
 
 export function readExport(fields: Fields | null): Read<ExportClaims> {
@@ -133,14 +145,8 @@ function validateLocal({ subject, local }: ImportClaims, issues: Issues): void {
 }
 
 function validateToken(claims: ImportClaims, importer: string, issues: Issues): void {
-  let activation: ActivationClaims;
-  try {
-    activation = decodeActivation(claims.token);
-  } catch (error) {
-    if (!(error instanceof JwtError)) throw error;
-    issues.error(`import ${goQuote(claims.subject)} contains an invalid activation token`);
-    return;
-  }
+  const { activation } = claims;
+  if (activation === undefined) return issues.error(`import ${goQuote(claims.subject)} contains an invalid activation token`);
   if (activation.iss !== claims.account && activation.issuerAccount !== claims.account) issues.error(`activation token doesn't match account for import ${goQuote(claims.subject)}`);
   if (activation.sub !== importer) issues.error(`activation token doesn't match account it is being included in, ${goQuote(importer)}`);
   if (activation.kind !== claims.kind) issues.error(`mismatch between token import type ${activation.kind} and type of import ${claims.kind}`);

@@ -231,8 +231,13 @@ export class Tenants {
     if (this.#activationEnds.size === 0) return;
     let next = Infinity;
     for (const end of this.#activationEnds.values()) next = Math.min(next, end);
-    const { clock } = this.server;
-    this.#activations = clock.after(Math.min(STEP_MS, Math.max(0, next * 1000 - Number(clock.nowNs() / 1_000_000n))), () => this.#refresh());
+    const { book, server } = this;
+    const leftMs = next * 1000 - Number(server.clock.nowNs() / 1_000_000n);
+    this.#activations = server.clock.after(Math.min(STEP_MS, Math.max(0, leftMs)), () => {
+      const over = [...this.#activationEnds].flatMap(([account, end]) => (end <= book.nowS ? (book.claims(account) ?? []) : []));
+      server.updateTenants(over.map((claims) => this.#translate(claims)));
+      this.#watchActivations();
+    });
   }
 
   #tellIssues(): void {

@@ -1,6 +1,6 @@
 /** What an account's token says, in the form in which a configuration says it: from there on both are the same. Spec: accounts and authentication, 6.3 to 6.5. */
 import type { AccountOptions, ExportOptions, ImportOptions, MappingOptions } from "../../config/index.ts";
-import { type AccountClaims, type ActivationClaims, decodeActivation, type ExportClaims, type ImportClaims, JwtError } from "../../jwt/index.ts";
+import type { AccountClaims, ActivationClaims, ExportClaims, ImportClaims } from "../../jwt/index.ts";
 import { isSubsetOf } from "../../routing/index.ts";
 import { toByteString } from "../../util/bytes.ts";
 import { isRevoked } from "./login.ts";
@@ -26,7 +26,7 @@ export function accountOptions(claims: AccountClaims, exporter: (account: string
 export function firstActivationEnd(claims: AccountClaims, nowS: number): number {
   let first = 0;
   for (const { claims: wanted } of claims.imports) {
-    const end = wanted === undefined || wanted.token === "" ? 0 : (readActivation(wanted.token)?.exp ?? 0);
+    const end = wanted?.activation?.exp ?? 0;
     if (end > nowS && (first === 0 || end < first)) first = end;
   }
   return first;
@@ -58,17 +58,8 @@ function isActivated(wanted: ImportClaims, importer: string, exporter: AccountCl
   if (exporter === undefined) return true;
   const subject = toByteString(wanted.subject);
   const offers = exporter.exports.flatMap(({ claims }) => (claims !== undefined && claims.kind === wanted.kind && isSubsetOf(subject, toByteString(claims.subject)) ? [claims] : []));
-  const activation = wanted.token === "" ? undefined : readActivation(wanted.token);
+  const { activation } = wanted;
   return offers.length === 0 || offers.some((offer) => !offer.needsToken || (activation !== undefined && isGood(activation, offer, exporter, wanted, importer, nowS)));
-}
-
-function readActivation(token: string): ActivationClaims | undefined {
-  try {
-    return decodeActivation(token);
-  } catch (error) {
-    if (error instanceof JwtError) return undefined;
-    throw error;
-  }
 }
 
 /** Section 7.9. */
