@@ -2,7 +2,7 @@
  * What accounts give to each other, kept in step with their options. An update makes the imports that are new, ends those that are gone, and leaves the others
  * alone, with the answers they wait for. The rules are those of `config/exchange.ts`; an import they do not allow is not made.
  */
-import { type ExchangeParty, type ExportOptions, exportFor, type ImportOptions, type ImportRoute, routeOf } from "../../config/index.ts";
+import { cycleProblem, type ExchangeParty, type ExportOptions, exportFor, type ImportOptions, type ImportRoute, type ImportStep, routeOf } from "../../config/index.ts";
 import type { Clock, Random } from "../../platform/index.ts";
 import { TransformError } from "../../routing/index.ts";
 import type { Account } from "../account.ts";
@@ -27,9 +27,19 @@ export interface ExchangeHost {
 type AccountByName = (name: string) => Account | undefined;
 
 interface Live {
+  readonly kind: ImportOptions["kind"];
+  readonly route: ImportRoute;
   readonly importer: Account;
   readonly exporter: Account;
   close(): void;
+}
+
+/** An import that is allowed; whether it would close a circle is seen when it is made. */
+interface Wanted {
+  readonly kind: ImportOptions["kind"];
+  readonly exporter: string;
+  readonly source: string;
+  make(): Live;
 }
 
 export class Exchange {
@@ -50,7 +60,8 @@ export class Exchange {
     const names = new Set(parties.map(({ name }) => name));
     for (const name of [...this.#parties.keys()]) if (!names.has(name)) this.#note(name, undefined);
     for (const party of parties) this.#note(party.name, party);
-    for (const name of new Set([...this.#live.keys(), ...names])) this.#bring(name, account);
+    for (const name of [...this.#live.keys()]) this.#prune(name, account);
+    for (const name of names) this.#bring(name, account);
     for (const [holder, responses] of this.#responses) {
       if (account(holder.name) === holder) continue;
       this.#responses.delete(holder);
@@ -62,7 +73,10 @@ export class Exchange {
   /** The same for one that is new or changed, whose own imports and those that others have from it may be others now. */
   updateParty(party: ExchangeParty, account: AccountByName): void {
     this.#note(party.name, party);
-    for (const name of new Set([party.name, ...(this.#importers.get(party.name) ?? [])])) this.#bring(name, account);
+    const importers = [...(this.#importers.get(party.name) ?? [])].filter((name) => name !== party.name);
+    for (const name of [party.name, ...importers]) this.#prune(name, account);
+    // Who waits for it goes first: of imports in a circle the one that closes it is not made.
+    for (const name of [...importers, party.name]) this.#bring(name, account);
   }
 
   #note(name: string, party: ExchangeParty | undefined): void {
@@ -79,22 +93,34 @@ export class Exchange {
     for (const { account } of party.imports) this.#importers.set(account, (this.#importers.get(account) ?? new Set()).add(name));
   }
 
-  /** Makes the imports of one account what they should be. */
-  #bring(name: string, account: AccountByName): void {
+  /** Ends what one account should not have. */
+  #prune(name: string, account: AccountByName): void {
+    const live = this.#live.get(name);
+    if (live === undefined) return;
     const wanted = this.#wantedBy(name, account);
-    const live = this.#live.get(name) ?? new Map<string, Live>();
     for (const [key, each] of live) {
       if (wanted.has(key) && account(each.importer.name) === each.importer && account(each.exporter.name) === each.exporter) continue;
       live.delete(key);
       each.close();
     }
-    for (const [key, make] of wanted) if (!live.has(key)) live.set(key, make());
-    if (live.size > 0) this.#live.set(name, live);
-    else this.#live.delete(name);
+    if (live.size === 0) this.#live.delete(name);
   }
 
-  #wantedBy(name: string, account: AccountByName): ReadonlyMap<string, () => Live> {
-    const wanted = new Map<string, () => Live>();
+  /** Makes what one account should have and has not. */
+  #bring(name: string, account: AccountByName): void {
+    for (const [key, { kind, exporter, source, make }] of this.#wantedBy(name, account)) {
+      const live = this.#live.get(name) ?? new Map<string, Live>();
+      if (live.has(key) || cycleProblem(name, exporter, source, (other) => this.#stepsOf(other, kind)) !== undefined) continue;
+      this.#live.set(name, live.set(key, make()));
+    }
+  }
+
+  *#stepsOf(name: string, kind: Live["kind"]): Iterable<ImportStep> {
+    for (const live of this.#live.get(name)?.values() ?? []) if (live.kind === kind) yield { account: live.exporter.name, local: live.route.local, source: live.route.source };
+  }
+
+  #wantedBy(name: string, account: AccountByName): ReadonlyMap<string, Wanted> {
+    const wanted = new Map<string, Wanted>();
     const to = account(name);
     for (const each of this.#parties.get(name)?.imports ?? []) {
       const exporter = this.#parties.get(each.account);
@@ -102,12 +128,13 @@ export class Exchange {
       const route = offer === undefined ? undefined : routeIfAny(each);
       const from = account(each.account);
       if (offer === undefined || route === undefined || from === undefined || to === undefined) continue;
-      wanted.set(JSON.stringify([each, offer]), () => this.#make(to, from, each, offer, route));
+      wanted.set(JSON.stringify([each, offer]), { kind: each.kind, exporter: each.account, source: route.source, make: () => ({ kind: each.kind, route, importer: to, exporter: from, close: this.#make(to, from, each, offer, route) }) });
     }
     return wanted;
   }
 
-  #make(importer: Account, exporter: Account, wanted: ImportOptions, offer: ExportOptions, route: ImportRoute): Live {
+  /** Returns how to end it. */
+  #make(importer: Account, exporter: Account, wanted: ImportOptions, offer: ExportOptions, route: ImportRoute): () => void {
     if (wanted.kind === "stream") return this.#makeStream(importer, exporter, route, wanted.allowTrace);
     const rule = { responseType: offer.responseType, thresholdMs: offer.responseThresholdMs > 0 ? offer.responseThresholdMs : RESPONSE_THRESHOLD_MS };
     const doors = { nowMs: () => this.host.clock.monotonicMs(), serverName: () => this.host.serverName(), responsesOf: (account: Account) => this.#responsesOf(account), waitingOf: (account: Account) => this.#waitingOf(account) };
@@ -115,10 +142,10 @@ export class Exchange {
     const latencyDoors = { clock, random, serverName: () => this.host.serverName(), nuid: () => this.host.nuid(), publish: (subject: string, payload: string) => this.host.publish(exporter, subject, payload) };
     const meter = offer.latency === undefined ? undefined : new LatencyMeter(offer.latency, wanted.share, latencyDoors);
     const service = new ServiceImport({ importer, exporter, route, share: wanted.share, offer, rule, allowTrace: offer.allowTrace, meter }, doors, String(++this.#lastSid));
-    return { importer, exporter, close: () => service.close() };
+    return () => service.close();
   }
 
-  #makeStream(importer: Account, exporter: Account, route: ImportRoute, allowTrace: boolean): Live {
+  #makeStream(importer: Account, exporter: Account, route: ImportRoute, allowTrace: boolean): () => void {
     const stream = new StreamImport(exporter.interest, importer.name, route, allowTrace);
     let streams = this.#streams.get(importer);
     if (streams === undefined) {
@@ -127,7 +154,7 @@ export class Exchange {
     }
     const owner = streams;
     owner.add(stream);
-    return { importer, exporter, close: () => this.#endStream(importer, owner, stream) };
+    return () => this.#endStream(importer, owner, stream);
   }
 
   #endStream(importer: Account, streams: StreamImports, stream: StreamImport): void {
