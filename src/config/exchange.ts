@@ -166,11 +166,11 @@ function importProblem(importer: ExchangeParty, wanted: ImportOptions, byName: R
   const { kind, subject } = wanted;
   const exporter = byName.get(wanted.account);
   if (exporter === undefined) return `${goQuote(wanted.account)} account not defined for ${kind} import`;
-  const problem = ruleViolation(importer, exporter, wanted, byName, admitted);
+  const problem = ruleViolation(importer, exporter, wanted, admitted);
   return problem === undefined ? undefined : `Error adding ${kind} import ${goQuote(subject)}: ${problem}`;
 }
 
-function ruleViolation(importer: ExchangeParty, exporter: ExchangeParty, wanted: ImportOptions, byName: ReadonlyMap<string, ExchangeParty>, admitted: ReadonlyMap<string, readonly ImportOptions[]>): string | undefined {
+function ruleViolation(importer: ExchangeParty, exporter: ExchangeParty, wanted: ImportOptions, admitted: ReadonlyMap<string, readonly ImportOptions[]>): string | undefined {
   const { kind, subject } = wanted;
   if (exportFor(exporter, importer.name, kind, subject) === undefined) return `${kind} import not authorized`;
   let route: ImportRoute;
@@ -183,29 +183,36 @@ function ruleViolation(importer: ExchangeParty, exporter: ExchangeParty, wanted:
   if (kind === "service" && !isValidConfiguredSubject(route.local)) return "sublist: invalid subject";
   const own = admitted.get(importer.name) ?? [];
   if (kind === "stream" && own.some((each) => each.kind === "stream" && each.account === wanted.account && each.subject === subject)) return "stream import already exists";
-  const walk: Walk = { kind, importer: importer.name, byName, admitted, visited: new Set() };
-  return importer.name === exporter.name ? undefined : cycleFrom(exporter, route.source, walk);
+  return cycleProblem(importer.name, exporter.name, route.source, (name) => (admitted.get(name) ?? []).filter((each) => each.kind === kind).map((each) => ({ account: each.account, ...routeOf(each) })));
+}
+
+/** An import that is there already. */
+export interface ImportStep {
+  /** Where it comes from. */
+  readonly account: string;
+  readonly local: string;
+  readonly source: string;
+}
+
+/** Why `importer` cannot have `subject` of `exporter` when these accounts have `importsOf` that kind already: what it gets would come from itself. */
+export function cycleProblem(importer: string, exporter: string, subject: string, importsOf: (account: string) => Iterable<ImportStep>): string | undefined {
+  return importer === exporter ? undefined : cycleFrom(exporter, subject, { importer, importsOf, visited: new Set() });
 }
 
 interface Walk {
-  readonly kind: ExportOptions["kind"];
   readonly importer: string;
-  readonly byName: ReadonlyMap<string, ExchangeParty>;
-  readonly admitted: ReadonlyMap<string, readonly ImportOptions[]>;
+  readonly importsOf: (account: string) => Iterable<ImportStep>;
   readonly visited: Set<string>;
 }
 
 /** Follows what `at` itself imports under a subject that meets `subject`. */
-function cycleFrom(at: ExchangeParty, subject: string, walk: Walk): string | undefined {
+function cycleFrom(at: string, subject: string, walk: Walk): string | undefined {
   if (walk.visited.size >= ACCOUNTS_MAX) return "search cycle depth exhausted";
-  walk.visited.add(at.name);
-  for (const each of walk.admitted.get(at.name) ?? []) {
-    if (each.kind !== walk.kind || each.account === at.name) continue;
-    const route = routeOf(each);
-    if (!subjectsOverlap(route.local, subject)) continue;
-    if (each.account === walk.importer || walk.visited.has(each.account)) return "import forms a cycle";
-    const next = walk.byName.get(each.account);
-    const found = next === undefined ? undefined : cycleFrom(next, route.source, walk);
+  walk.visited.add(at);
+  for (const { account, local, source } of walk.importsOf(at)) {
+    if (account === at || !subjectsOverlap(local, subject)) continue;
+    if (account === walk.importer || walk.visited.has(account)) return "import forms a cycle";
+    const found = cycleFrom(account, source, walk);
     if (found !== undefined) return found;
   }
   return undefined;

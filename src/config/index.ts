@@ -10,5 +10,5 @@ export { diffOptions } from "./reload.ts";
 export { INSECURE_CIPHER_SUITES, SECURE_CIPHER_SUITES } from "./schema/tls.ts";
 export { hasJetStream, isOperatorMode, withDomain } from "./build.ts";
 export { validate } from "./validate.ts";
-export type { ExchangeParty, ImportRoute } from "./exchange.ts";
-export { exchangeProblems, exportFor, routeOf } from "./exchange.ts";
+export type { ExchangeParty, ImportRoute, ImportStep } from "./exchange.ts";
+export { cycleProblem, exchangeProblems, exportFor, routeOf } from "./exchange.ts";

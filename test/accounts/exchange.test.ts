@@ -74,3 +74,32 @@ test("an update takes away what is gone, from its importers too", () => {
   publish("A", "news");
   expect([heardBy("B"), heardBy("C")]).toEqual([0, 0]);
 });
+
+test.each([["stream"], ["service"]] as const)("of imports that lead in a circle (%s) the one that closes it is not made, until the circle is open", (kind) => {
+  const { put, find } = world("A", "B", "C");
+  const party = (name: string, from: string): ExchangeParty => ({ name, exports: [offer(kind, ">")], imports: [wanted(kind, from, "x")] });
+  const insertsOf = (name: string): number => find(name)?.interest.stats().numInserts ?? 0;
+  const importedBy = (name: string): boolean => {
+    if (kind === "service") return find(name)?.importsService("x") === true;
+    // A stream's import shows in the exporter when somebody subscribes.
+    const from = { A: "C", B: "A", C: "B" }[name] ?? "";
+    const before = insertsOf(from);
+    const account = find(name);
+    if (account === undefined) throw new Error("no such account");
+    const link = new InternalLink(account, 5, name);
+    const subscription = link.subscribe("x", () => true);
+    const grew = insertsOf(from) > before;
+    link.unsubscribe(subscription);
+    return grew;
+  };
+  put(party("A", "C"));
+  put(party("B", "A"));
+  put(party("C", "B"));
+  expect(["A", "B", "C"].map(importedBy)).toEqual([true, true, false]);
+  put({ name: "A", exports: [offer(kind, ">")], imports: [] });
+  put(party("B", "A"));
+  put(party("C", "B"));
+  expect(["A", "B", "C"].map(importedBy)).toEqual([false, true, true]);
+  put(party("A", "C"));
+  expect(["A", "B", "C"].map(importedBy)).toEqual([false, true, true]);
+});

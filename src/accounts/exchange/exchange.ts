@@ -3,7 +3,7 @@
  * alone, with the answers they wait for. The rules are those of `config/exchange.ts`; an import they do not allow is not made. An update costs what the accounts
  * that changed and their importers cost, however many others there are: operators have thousands of accounts, which arrive one by one.
  */
-import { type ExchangeParty, type ExportOptions, exportFor, type ImportOptions, type ImportRoute, routeOf } from "../../config/index.ts";
+import { cycleProblem, type ExchangeParty, type ExportOptions, exportFor, type ImportOptions, type ImportRoute, type ImportStep, routeOf } from "../../config/index.ts";
 import type { Clock, Random } from "../../platform/index.ts";
 import { TransformError } from "../../routing/index.ts";
 import type { Account } from "../account.ts";
@@ -25,10 +25,22 @@ export interface ExchangeHost {
   publish(account: Account, subject: string, payload: string): void;
 }
 
+type AccountByName = (name: string) => Account | undefined;
+
 interface Live {
+  readonly kind: ImportOptions["kind"];
+  readonly route: ImportRoute;
   readonly importer: Account;
   readonly exporter: Account;
   close(): void;
+}
+
+/** An import that is allowed; whether it would close a circle is seen when it is made. */
+interface Wanted {
+  readonly kind: ImportOptions["kind"];
+  readonly exporter: string;
+  readonly source: string;
+  make(): Live;
 }
 
 export class Exchange {
@@ -45,7 +57,7 @@ export class Exchange {
   constructor(private readonly host: ExchangeHost) {}
 
   /** Takes up accounts that are new or changed, and that others are `gone`. `account` finds the account of a name. */
-  update(changed: readonly ExchangeParty[], gone: readonly string[], account: (name: string) => Account | undefined): void {
+  update(changed: readonly ExchangeParty[], gone: readonly string[], account: AccountByName): void {
     const touched = new Set<string>();
     for (const name of gone) {
       this.#enlist(name, undefined);
@@ -57,12 +69,14 @@ export class Exchange {
     }
     const affected = new Set(touched);
     for (const name of touched) for (const importer of this.#importers.get(name) ?? []) affected.add(importer);
-    for (const name of affected) this.#renew(name, account);
+    for (const name of affected) this.#prune(name, account);
+    // Who waits for it goes first: of imports in a circle the one that closes it is not made.
+    for (const name of [...affected].reverse()) this.#bring(name, account);
     if (gone.length > 0) this.#forget(account);
   }
 
   /** Lets go of accounts that are not there any more. */
-  #forget(account: (name: string) => Account | undefined): void {
+  #forget(account: AccountByName): void {
     for (const [holder, responses] of this.#responses) {
       if (account(holder.name) === holder) continue;
       this.#responses.delete(holder);
@@ -82,31 +96,48 @@ export class Exchange {
     }
   }
 
-  /** Makes the imports of one account those that it should have. */
-  #renew(name: string, account: (name: string) => Account | undefined): void {
-    const party = this.#parties.get(name);
-    const wanted = new Map<string, () => Live>();
-    for (const each of party?.imports ?? []) {
-      const exporter = this.#parties.get(each.account);
-      const offer = exporter === undefined ? undefined : exportFor(exporter, name, each.kind, each.subject);
-      const route = offer === undefined ? undefined : routeIfAny(each);
-      const from = account(each.account);
-      const to = account(name);
-      if (offer === undefined || route === undefined || from === undefined || to === undefined) continue;
-      wanted.set(JSON.stringify([each, offer]), () => this.#make(to, from, each, offer, route));
-    }
-    const live = this.#live.get(name) ?? new Map<string, Live>();
+  /** Ends what one account should not have. */
+  #prune(name: string, account: AccountByName): void {
+    const live = this.#live.get(name);
+    if (live === undefined) return;
+    const wanted = this.#wantedBy(name, account);
     for (const [key, each] of live) {
       if (wanted.has(key) && account(each.importer.name) === each.importer && account(each.exporter.name) === each.exporter) continue;
       live.delete(key);
       each.close();
     }
-    for (const [key, make] of wanted) if (!live.has(key)) live.set(key, make());
     if (live.size === 0) this.#live.delete(name);
-    else this.#live.set(name, live);
   }
 
-  #make(importer: Account, exporter: Account, wanted: ImportOptions, offer: ExportOptions, route: ImportRoute): Live {
+  /** Makes what one account should have and has not. */
+  #bring(name: string, account: AccountByName): void {
+    for (const [key, { kind, exporter, source, make }] of this.#wantedBy(name, account)) {
+      const live = this.#live.get(name) ?? new Map<string, Live>();
+      if (live.has(key) || cycleProblem(name, exporter, source, (other) => this.#stepsOf(other, kind)) !== undefined) continue;
+      this.#live.set(name, live.set(key, make()));
+    }
+  }
+
+  *#stepsOf(name: string, kind: Live["kind"]): Iterable<ImportStep> {
+    for (const live of this.#live.get(name)?.values() ?? []) if (live.kind === kind) yield { account: live.exporter.name, local: live.route.local, source: live.route.source };
+  }
+
+  #wantedBy(name: string, account: AccountByName): ReadonlyMap<string, Wanted> {
+    const wanted = new Map<string, Wanted>();
+    const to = account(name);
+    for (const each of this.#parties.get(name)?.imports ?? []) {
+      const exporter = this.#parties.get(each.account);
+      const offer = exporter === undefined ? undefined : exportFor(exporter, name, each.kind, each.subject);
+      const route = offer === undefined ? undefined : routeIfAny(each);
+      const from = account(each.account);
+      if (offer === undefined || route === undefined || from === undefined || to === undefined) continue;
+      wanted.set(JSON.stringify([each, offer]), { kind: each.kind, exporter: each.account, source: route.source, make: () => ({ kind: each.kind, route, importer: to, exporter: from, close: this.#make(to, from, each, offer, route) }) });
+    }
+    return wanted;
+  }
+
+  /** Returns how to end it. */
+  #make(importer: Account, exporter: Account, wanted: ImportOptions, offer: ExportOptions, route: ImportRoute): () => void {
     if (wanted.kind === "stream") return this.#makeStream(importer, exporter, route, wanted.allowTrace);
     const rule = { responseType: offer.responseType, thresholdMs: offer.responseThresholdMs > 0 ? offer.responseThresholdMs : RESPONSE_THRESHOLD_MS };
     const doors = { nowMs: () => this.host.clock.monotonicMs(), serverName: () => this.host.serverName(), responsesOf: (account: Account) => this.#responsesOf(account), waitingOf: (account: Account) => this.#waitingOf(account) };
@@ -114,10 +145,10 @@ export class Exchange {
     const latencyDoors = { clock, random, serverName: () => this.host.serverName(), nuid: () => this.host.nuid(), publish: (subject: string, payload: string) => this.host.publish(exporter, subject, payload) };
     const meter = offer.latency === undefined ? undefined : new LatencyMeter(offer.latency, wanted.share, latencyDoors);
     const service = new ServiceImport({ importer, exporter, route, share: wanted.share, offer, rule, allowTrace: offer.allowTrace, meter }, doors, String(++this.#lastSid));
-    return { importer, exporter, close: () => service.close() };
+    return () => service.close();
   }
 
-  #makeStream(importer: Account, exporter: Account, route: ImportRoute, allowTrace: boolean): Live {
+  #makeStream(importer: Account, exporter: Account, route: ImportRoute, allowTrace: boolean): () => void {
     const stream = new StreamImport(exporter.interest, importer.name, route, allowTrace);
     let streams = this.#streams.get(importer);
     if (streams === undefined) {
@@ -126,7 +157,7 @@ export class Exchange {
     }
     const owner = streams;
     owner.add(stream);
-    return { importer, exporter, close: () => this.#endStream(importer, owner, stream) };
+    return () => this.#endStream(importer, owner, stream);
   }
 
   #endStream(importer: Account, streams: StreamImports, stream: StreamImport): void {
