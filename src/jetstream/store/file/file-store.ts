@@ -4,12 +4,14 @@
  * files) happens beside.
  */
 import type { NewMessage, StoreEvents, StoreOptions } from "../message-store.ts";
-import { isIntact, KIND_ERASED, KIND_FLOOR, KIND_REMOVED, KIND_SKIP, kindAt, lengthAt, putMessage, putNote, RECORD_HEADER_BYTES, sealRecord, seqAt } from "../log/record.ts";
+import { KIND_ERASED, KIND_FLOOR, KIND_REMOVED, KIND_SKIP, kindAt, putMessage, putNote, RECORD_HEADER_BYTES, sealRecord } from "../log/record.ts";
 import { SegmentIndex } from "../log/segment-index.ts";
 import { SegmentedStore } from "../log/segmented-store.ts";
-import { ByteWindow } from "../log/window.ts";
+import type { ByteWindow } from "../log/window.ts";
 import type { StorageFile, Timer } from "../../../platform/index.ts";
 import { Background, type Job } from "./background.ts";
+import { ColdIndexes } from "./cold-indexes.ts";
+import { Commits, endAt, type Mark } from "./commits.ts";
 import { eraseInPlace } from "./erase.ts";
 import { SEGMENT_HEADER_BYTES } from "./format.ts";
 import { FileSegment } from "./file-segment.ts";
@@ -17,11 +19,14 @@ import { discardFolder } from "./leftovers.ts";
 import { localJob, localNow, toGlobal } from "./local-index.ts";
 import type { LocalIndex } from "./index-file.ts";
 import { fileSize } from "./recover-segment.ts";
+import { RecordReader } from "./record-reader.ts";
 import { recoverStore } from "./recover-store.ts";
+import { Removal } from "./removal.ts";
 import { type RewriteHost, rewriteJob } from "./rewrite.ts";
 import { scanSegment } from "./scan.ts";
 import type { StoreFolder } from "./store-folder.ts";
 import { Syncs } from "./syncs.ts";
+import { Tails } from "./tails.ts";
 import { Windows } from "./windows.ts";
 
 const SEGMENT_BYTES_MAX = 8 * 1024 * 1024;
@@ -31,16 +36,6 @@ const SEGMENT_RECORDS_MAX = 65_536;
 const SEGMENT_SPAN_MAX = 2 ** 31;
 /** A stream with a limit of bytes is cut into about so many segments, so that what is dropped goes in small portions. */
 const SEGMENTS_PER_LIMIT = 8;
-/**
- * The tail is this large while a store is busy; another one is kept behind it for who reads what was just written. A tail that is half full after a write makes
- * way for the other: the rest is room for the next turn.
- */
-const TAIL_BYTES = 1024 * 1024;
-/** In a stream of small segments it is such a part of one. */
-const TAILS_PER_SEGMENT = 4;
-const TAIL_FIRST_BYTES = 4096;
-/** Indexes of full segments that are kept at hand. */
-const COLD_INDEXES_MAX = 16;
 /** What was not used for so long is let go. */
 const IDLE_MS = 10_000;
 /** An empty active segment of this size makes way for a new one. */
@@ -52,62 +47,32 @@ const BLANKING_BYTES_MAX = 16 * 1024;
 /** A segment with fewer dead bytes is not rewritten. */
 const DEAD_BYTES_MIN = 16 * 1024;
 
-/** A state of the log that can be gone back to. */
-interface Mark {
-  readonly seq: number;
-  readonly seconds: number;
-  readonly nanos: number;
-  /** Number of the segment that was written last, and how far. */
-  readonly segment: number;
-  readonly end: number;
-  /** Counts since the start. */
-  readonly bytes: number;
-  readonly removals: number;
-}
-
-/** Where a segment ended then. */
-function endAt(mark: Mark, segment: FileSegment): number {
-  if (segment.id === mark.segment) return mark.end;
-  return segment.id < mark.segment ? segment.writtenEnd : 0;
-}
-
 export class FileStore extends SegmentedStore<FileSegment> implements RewriteHost {
   readonly kind = "file";
   committedSeq: number;
-  uncommittedBytes = 0;
   readonly #segmentBytes: number;
-  readonly #tailBytes: number;
+  readonly #tails: Tails;
   #active: FileSegment;
   #nextId = 1;
   /** Segments with unwritten bytes, ascending; the active one is always the last. */
   #unwritten: FileSegment[] = [];
-  /** The tail before the present one. */
-  #previousTail: { readonly segment: FileSegment; readonly window: ByteWindow } | undefined;
-  /** Removed sequences that the log does not tell yet: not written, and not committed. */
+  /** Removed sequences that the log does not tell yet. */
   #removed: number[] = [];
-  #uncommittedRemoved: number[] = [];
   /** The floor that the log tells, and the segment that tells it. */
   #notedFloor = 0;
   #floorSegment = 0;
-  /** As of the last write and of the last commit. */
-  #written: Mark;
-  #committed: Mark;
-  /** Bytes and removals that were ever appended. */
-  #appendedBytes = 0;
-  #removals = 0;
-  readonly windows = new Windows();
+  readonly #commits: Commits;
+  readonly #windows = new Windows();
+  readonly #reader: RecordReader;
   readonly background: Background;
   readonly #syncs: Syncs<Mark>;
-  /** Segments with written bytes that are not committed. */
-  readonly #uncommitted = new Set<FileSegment>();
+  readonly #removal: Removal;
+  readonly #cold = new ColdIndexes(() => !this.#syncs.isRunning);
   #syncTimer: Timer | undefined;
   #idleTimer: Timer | undefined;
-  #cold: FileSegment[] = [];
   #isBusy = false;
   #isClosed = false;
   #toErase: { readonly segment: FileSegment; readonly place: number; readonly seq: number }[] = [];
-  /** Segments to remove once the log that makes them superfluous is written. */
-  #doomed: FileSegment[] = [];
 
   constructor(
     readonly folder: StoreFolder,
@@ -118,18 +83,19 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
   ) {
     super(firstSeq);
     this.#segmentBytes = maxBytes === undefined ? SEGMENT_BYTES_MAX : Math.min(SEGMENT_BYTES_MAX, Math.max(SEGMENT_BYTES_MIN, Math.ceil(maxBytes / SEGMENTS_PER_LIMIT)));
-    this.#tailBytes = Math.min(TAIL_BYTES, this.#segmentBytes / TAILS_PER_SEGMENT);
+    this.#tails = new Tails(this.#segmentBytes);
+    this.#reader = new RecordReader(folder, this.#windows);
+    this.#commits = new Commits(this.state);
     this.background = new Background(folder.context, folder.title);
     this.#syncs = new Syncs(folder.context, folder.path, { onSynced: (mark) => this.#onSynced(mark), onSyncFailed: (error) => this.#onSyncFailed(error) });
+    this.#removal = new Removal(folder, this.background, this.#syncs);
     this.#active = this.#recover();
     this.committedSeq = this.state.lastSeq;
-    this.#written = this.#committed = this.#mark();
+    this.#commits.begin(this.#active);
   }
 
-  /** How far the log is. */
-  #mark(): Mark {
-    const { state } = this;
-    return { seq: state.lastSeq, seconds: state.lastSeconds, nanos: state.lastNanos, segment: this.#active.id, end: this.#active.writtenEnd, bytes: this.#appendedBytes, removals: this.#removals };
+  get uncommittedBytes(): number {
+    return this.#commits.uncommittedBytes;
   }
 
   sizeOf(subjectLength: number, headerLength: number, payloadLength: number): number {
@@ -153,7 +119,7 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
     const goesOn = last !== undefined && !last.file.header.rewritten && last.file.assetKey === current && last.end < this.#segmentBytes && !last.isDamaged && last.slots < SEGMENT_RECORDS_MAX;
     if (last !== undefined && goesOn && local !== undefined) {
       this.list.indexOf(last);
-      this.#cold = this.#cold.filter((one) => one !== last);
+      this.#cold.forget(last);
       last.isSealed = false;
       last.isIndexSaved = false;
       this.folder.removeIndex(last.id);
@@ -166,7 +132,7 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
       else if (segment.file.assetKey !== current) this.#rewrite(segment);
       else if (!segment.isIndexSaved && !segment.isDamaged) this.#saveLater(segment);
     }
-    if (this.#doomed.length > 0) this.flushLater();
+    if (this.#removal.isWaiting) this.flushLater();
   }
 
   // Appending
@@ -200,12 +166,8 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
 
   #room(segment: FileSegment, bytes: number): ByteWindow {
     let { tail } = segment;
-    if (tail === undefined) {
-      tail = segment.tail = new ByteWindow(Math.max(bytes, TAIL_FIRST_BYTES));
-      tail.start = segment.end;
-      return tail;
-    }
-    if (tail.length + bytes > this.#tailBytes && tail.length * 2 >= this.#tailBytes) tail = this.#writeEarly(segment, tail);
+    if (tail === undefined) return this.#tails.begin(segment, bytes);
+    if (this.#tails.isFull(tail, bytes)) tail = this.#writeEarly(segment, tail);
     tail.reserve(bytes);
     return tail;
   }
@@ -217,7 +179,7 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
     } catch {
       return tail;
     }
-    this.#turnTail(segment, tail);
+    this.#tails.turn(segment, tail, this.#active);
     return segment.tail ?? tail;
   }
 
@@ -230,8 +192,7 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
     const offset = segment.end;
     segment.end = offset + length;
     segment.slots++;
-    this.uncommittedBytes += length;
-    this.#appendedBytes += length;
+    this.#commits.appended(length);
     return offset;
   }
 
@@ -242,8 +203,7 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
     const length = putNote(tail, tail.length, kind, seq, state.lastSeconds, state.lastNanos, sequences);
     tail.length += length;
     segment.end += length;
-    this.uncommittedBytes += length;
-    this.#appendedBytes += length;
+    this.#commits.appended(length);
   }
 
   protected onSkipped(): void {
@@ -263,16 +223,15 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
     this.#noteRemovals();
     if (options.async) this.#announce(state.lastSeq);
     if (!this.#writeAll()) return;
-    for (const seq of this.#removed) this.#uncommittedRemoved.push(seq);
-    this.#removals += this.#removed.length;
+    this.#commits.wroteAll(this.#active, this.#removed);
     this.#removed = [];
-    this.#written = this.#mark();
-    this.#bury();
+    const { written } = this.#commits;
+    if (this.#removal.isWaiting && this.#removal.bury()) this.#syncs.begin(written);
     if (this.#toErase.length > 0) this.#eraseNow();
     this.#stayAwake();
-    if (this.#waitsForDevice) this.#syncs.commit(this.#written);
+    if (this.#waitsForDevice) this.#syncs.commit(written);
     else {
-      this.#settleMark(this.#written);
+      this.#commits.settle(written);
       if (!options.async) this.#announce(state.lastSeq);
       this.#armSync();
     }
@@ -306,7 +265,7 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
     try {
       for (const segment of this.#unwritten) this.#writeTail(segment);
     } catch (error) {
-      this.#fail(this.#written, error, false);
+      this.#fail(this.#commits.written, error, false);
       return false;
     }
     if (floor > this.#notedFloor) {
@@ -318,7 +277,7 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
       this.#unwritten = [this.#active];
     }
     const { tail } = this.#active;
-    if (tail !== undefined && tail.length * 2 >= this.#tailBytes) this.#turnTail(this.#active, tail);
+    if (tail !== undefined && this.#tails.isHalfFull(tail)) this.#tails.turn(this.#active, tail, this.#active);
     return true;
   }
 
@@ -336,29 +295,19 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
     if (this.#waitsForDevice && bytes <= BLANKING_BYTES_MAX) segment.file.blank(SEGMENT_HEADER_BYTES + this.#segmentBytes);
     this.#syncs.wrote(segment, bytes);
     segment.writtenEnd = segment.end;
-    this.#uncommitted.add(segment);
+    this.#commits.wrote(segment);
   }
 
   /** A segment is full and written. */
   #settle(segment: FileSegment): void {
     const { tail } = segment;
-    if (tail !== undefined) this.#turnTail(segment, tail);
+    if (tail !== undefined) this.#tails.turn(segment, tail, this.#active);
     segment.tail = undefined;
     this.#attempt(() => segment.file.trim());
-    this.#cold.push(segment);
+    this.#cold.add(segment);
     this.#saveLater(segment);
     if (this.options.compression === "s2") this.#rewrite(segment);
-    this.#limitCold();
-  }
-
-  /** Begins a new tail, in the window before the last one if that is of the usual size. */
-  #turnTail(segment: FileSegment, tail: ByteWindow): void {
-    const spare = this.#previousTail?.window;
-    this.#previousTail = { segment, window: tail };
-    const next = spare !== undefined && spare.capacity >= this.#tailBytes && spare.capacity <= 2 * this.#tailBytes ? spare : new ByteWindow(this.#tailBytes);
-    next.start = this.#active.end;
-    next.length = 0;
-    if (this.#active === segment || this.#active.tail === undefined) this.#active.tail = next;
+    this.#cold.limit();
   }
 
   #announce(seq: number): void {
@@ -366,31 +315,16 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
     this.events.onCommitted(seq);
   }
 
-  /** Everything up to the mark is committed. */
-  #settleMark(mark: Mark): void {
-    for (const segment of this.#uncommitted) {
-      if (segment.id > mark.segment) continue;
-      segment.committedEnd = segment.id < mark.segment ? segment.writtenEnd : mark.end;
-      if (segment.committedEnd === segment.writtenEnd) this.#uncommitted.delete(segment);
-    }
-    this.#uncommittedRemoved.splice(0, mark.removals - this.#committed.removals);
-    this.uncommittedBytes = this.#appendedBytes - mark.bytes;
-    this.#committed = mark;
-  }
-
   /** Takes back everything from `to` on: what was not written, or, after a failed sync, what was not committed. */
   #fail(to: Mark, error: unknown, isSync: boolean): void {
     const { segments } = this.list;
     const firstSeq = to.seq + 1;
     this.takeBack(firstSeq, to.seconds, to.nanos);
-    if (isSync) {
-      this.#removed.unshift(...this.#uncommittedRemoved);
-      this.#uncommittedRemoved = [];
-    }
+    if (isSync) this.#removed.unshift(...this.#commits.takeRemovals());
     this.#removed = this.#removed.filter((seq) => seq < firstSeq);
-    this.#previousTail = undefined;
-    this.windows.clear();
-    const cut = new Set([...this.#unwritten, ...(isSync ? this.#uncommitted : [])]);
+    this.#tails.forget();
+    this.#windows.clear();
+    const cut = new Set([...this.#unwritten, ...(isSync ? this.#commits.segments : [])]);
     while (segments.length > 1 && segments[segments.length - 1].first > firstSeq) {
       const segment = segments[segments.length - 1];
       segments.pop();
@@ -398,7 +332,7 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
       this.#syncs.forget(segment);
       cut.delete(segment);
       this.#unwritten = this.#unwritten.filter((one) => one !== segment);
-      if (segment.isCreated) this.#attempt(() => this.#removeFile(segment));
+      if (segment.isCreated) this.#attempt(() => this.#removal.now(segment));
     }
     for (const segment of cut) this.#cut(segment, isSync ? segment.committedEnd : endAt(to, segment));
     const last = segments[segments.length - 1];
@@ -406,19 +340,16 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
     else this.#active = last;
     this.#notedFloor = Math.min(this.#notedFloor, this.#active.file.header.floor);
     this.committedSeq = Math.min(this.committedSeq, this.state.lastSeq);
-    this.#appendedBytes = to.bytes;
-    this.#removals = isSync ? to.removals : this.#removals;
-    this.#written = { ...this.#mark(), bytes: to.bytes };
-    this.uncommittedBytes = this.#appendedBytes - this.#committed.bytes;
+    this.#commits.takeBack(to, this.#active);
     this.events.onFailed(firstSeq, error instanceof Error ? error : new Error(String(error)));
     this.#armSync();
   }
 
   /** What was written of it still counts, until it is removed. */
   #forget(segment: FileSegment): void {
-    this.#uncommitted.delete(segment);
-    this.windows.forget(segment);
-    this.#cold = this.#cold.filter((one) => one !== segment);
+    this.#commits.forget(segment);
+    this.#windows.forget(segment);
+    this.#cold.forget(segment);
   }
 
   /** Ends a segment at a place; where the file cannot be cut now, the next write goes over what is too much. */
@@ -451,26 +382,26 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
     this.#syncTimer = this.folder.context.clock.after(syncIntervalMs, () => {
       this.#syncTimer = undefined;
       if (this.#removed.length > 0) this.flush();
-      this.#syncs.begin(this.#written);
+      this.#syncs.begin(this.#commits.written);
     });
   }
 
   #onSynced(mark: Mark): void {
     // After a failure the log is shorter than it was when the sync began.
-    if (!this.#waitsForDevice || mark.seq < this.#committed.seq || mark.seq > this.#written.seq) return;
-    this.#settleMark(mark);
+    if (!this.#waitsForDevice || mark.seq < this.#commits.committed.seq || mark.seq > this.#commits.written.seq) return;
+    this.#commits.settle(mark);
     this.#announce(mark.seq);
   }
 
   #onSyncFailed(error: unknown): void {
-    if (this.#waitsForDevice) return this.#fail(this.#committed, error, true);
+    if (this.#waitsForDevice) return this.#fail(this.#commits.committed, error, true);
     this.folder.context.log.error(`JetStream could not sync stream '${this.folder.title}': ${error instanceof Error ? error.message : String(error)}`);
     this.#armSync();
   }
 
   sync(): Promise<void> {
     this.flush();
-    return this.#syncs.wait(this.#written);
+    return this.#syncs.wait(this.#commits.written);
   }
 
   configure(options: StoreOptions): void {
@@ -501,14 +432,14 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
   /** After a write: the log tells that they are gone, so that a record without its message is no riddle to a recovery. */
   #eraseNow(): void {
     for (const { segment, place, seq } of this.#toErase.splice(0)) this.#erase(segment, place, seq);
-    if (this.#doomed.length > 0) this.flushLater();
+    if (this.#removal.isWaiting) this.flushLater();
   }
 
   #erase(segment: FileSegment, place: number, seq: number): void {
     if (!this.list.segments.includes(segment)) return;
     if (segment.file.isPlain) {
-      this.windows.forget(segment);
-      this.#previousTail = this.#previousTail?.segment === segment ? undefined : this.#previousTail;
+      this.#windows.forget(segment);
+      this.#tails.forgetOf(segment);
       try {
         eraseInPlace(segment, place, seq, this.folder.context.random);
       } catch (error) {
@@ -532,8 +463,8 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
     const old = this.list.segments.splice(0);
     this.#unwritten = [];
     this.#removed = [];
-    this.#cold = [];
-    this.#previousTail = undefined;
+    this.#cold.clear();
+    this.#tails.forget();
     this.#start(this.state.lastSeq + 1);
     for (const segment of old) {
       segment.live = 0;
@@ -563,50 +494,12 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
   }
 
   #doom(segment: FileSegment): void {
-    segment.isSealed = true;
-    segment.tail = undefined;
-    segment.index = undefined;
     this.#forget(segment);
-    this.#doomed.push(segment);
+    this.#removal.doom(segment);
   }
 
-  /** After a write: files of dropped segments go once that write is on the device. */
-  #bury(): void {
-    if (this.#doomed.length === 0) return;
-    const doomed = this.#doomed.filter(({ isCreated }) => isCreated);
-    this.#doomed = [];
-    if (doomed.length === 0) return;
-    this.#syncs.afterwards(() => this.background.add("remove files", this.#removal(doomed)));
-    this.#syncs.begin(this.#written);
-  }
-
-  *#removal(doomed: readonly FileSegment[]): Generator<undefined, void, void> {
-    for (const segment of doomed) {
-      const handle = segment.mustErase ? segment.file.handle : undefined;
-      this.#syncs.forget(segment);
-      this.folder.removeSegment(segment.id);
-      this.#syncs.folderChanged();
-      if (handle !== undefined) yield* this.scramble(handle);
-      segment.file.closeHandle();
-      yield;
-    }
-  }
-
-  /** Overwrites a whole file, whose name is gone, with random bytes. */
-  *scramble(handle: StorageFile): Generator<undefined, void, void> {
-    // Its name must not come back after a power failure, with these contents.
-    this.folder.context.disk.syncFolder(this.folder.path);
-    const step = 64 * 1024;
-    for (let at = 0, end = handle.sizeBytes; at < end; at += step) {
-      handle.write(this.folder.context.random.bytes(step), 0, Math.min(step, end - at), at);
-      yield;
-    }
-  }
-
-  #removeFile(segment: FileSegment): void {
-    segment.file.closeHandle();
-    this.folder.removeSegment(segment.id);
-    this.#syncs.folderChanged();
+  scramble(handle: StorageFile): Generator<undefined, void, void> {
+    return this.#removal.scramble(handle);
   }
 
   // Reading
@@ -618,22 +511,10 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
     segment.file.frames = local.frames;
     segment.index = toGlobal(local, this.subjectTable, segment, this.state.first);
     segment.isUsed = true;
-    this.#cold.push(segment);
-    this.#limitCold();
+    this.#cold.add(segment);
+    this.#cold.limit();
     this.#stayAwake();
     return segment.index;
-  }
-
-  #limitCold(): void {
-    if (this.#cold.length <= COLD_INDEXES_MAX) return;
-    const at = this.#cold.findIndex((segment) => segment.isIndexSaved || segment.isDamaged);
-    // The one that was just loaded is wanted.
-    if (at >= 0 && at < this.#cold.length - 1) this.#letGo(this.#cold.splice(at, 1)[0]);
-  }
-
-  #letGo(segment: FileSegment): void {
-    segment.index = undefined;
-    if (segment.file.isOpen && !this.#syncs.isRunning) segment.file.closeHandle();
   }
 
   protected locate(segment: FileSegment, slot: number): boolean {
@@ -641,26 +522,11 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
     this.isErased = false;
     const index = this.list.indexOf(segment);
     const place = index.offsets[slot];
-    const { tail } = segment;
-    if (tail !== undefined && place >= tail.start) return this.#show(tail, place);
-    const previous = this.#previousTail;
-    if (previous !== undefined && previous.segment === segment && place >= previous.window.start && place < previous.window.end) return this.#show(previous.window, place);
-    let window: ByteWindow | undefined;
-    try {
-      window = this.windows.at(segment, place);
-      if (window === undefined) return false;
-      const wanted = window.start + window.length - place >= RECORD_HEADER_BYTES ? lengthAt(window, place - window.start) : RECORD_HEADER_BYTES;
-      if (wanted > segment.end - place) return false;
-      if (window.end < place + wanted) window = this.windows.whole(segment, place, wanted);
-      if (window !== undefined && window.length === RECORD_HEADER_BYTES) window = this.windows.whole(segment, place, lengthAt(window, place - window.start));
-    } catch (error) {
-      this.folder.context.log.error(`JetStream could not read ${segment.file.path}: ${error instanceof Error ? error.message : String(error)}`);
-      return false;
-    }
-    if (window === undefined || place < window.start) return false;
-    const at = place - window.start;
-    if (!isIntact(window, at, window.length) || seqAt(window, at) !== index.seqOf(slot)) return false;
-    this.isErased = kindAt(window, at) === KIND_ERASED;
+    const tail = this.#tails.at(segment, place);
+    if (tail !== undefined) return this.#show(tail, place);
+    const window = this.#reader.at(segment, place, index.seqOf(slot));
+    if (window === undefined) return false;
+    this.isErased = kindAt(window, place - window.start) === KIND_ERASED;
     return !this.isErased && this.#show(window, place);
   }
 
@@ -732,14 +598,14 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
       this.#forget(source);
       this.#syncs.forget(source);
     }
-    this.#previousTail = undefined;
-    this.#cold.push(fresh);
+    this.#tails.forget();
+    this.#cold.add(fresh);
     this.#syncs.folderChanged();
     this.#saveLater(fresh);
     const others = sources.slice(1);
-    if (others.length > 0) this.background.add("remove files", this.#removal(others));
+    if (others.length > 0) this.#removal.later(others);
     if (fresh.live === 0) this.drop(fresh);
-    if (this.#doomed.length > 0) this.flushLater();
+    if (this.#removal.isWaiting) this.flushLater();
   }
 
   #saveLater(segment: FileSegment): void {
@@ -770,23 +636,15 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
   }
 
   #rest(): void {
-    const kept: FileSegment[] = [];
-    for (const segment of this.#cold) {
-      if (segment.isUsed || !(segment.isIndexSaved || segment.isDamaged)) kept.push(segment);
-      else this.#letGo(segment);
-      segment.isUsed = false;
-    }
-    this.#cold = kept;
-    if (this.#isBusy || kept.length > 0) {
+    const hasOthers = this.#cold.rest();
+    if (this.#isBusy || hasOthers) {
       const wasBusy = this.#isBusy;
       this.#stayAwake();
       this.#isBusy = false;
       if (wasBusy) return;
     }
-    this.windows.clear();
-    this.#previousTail = undefined;
-    const { tail } = this.#active;
-    if (tail !== undefined && this.#active.writtenEnd === this.#active.end && tail.capacity > TAIL_FIRST_BYTES) this.#active.tail = undefined;
+    this.#windows.clear();
+    this.#tails.rest(this.#active);
   }
 
   // End
@@ -815,7 +673,8 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
   }
 
   #closeHandles(): void {
-    for (const segment of [...this.list.segments, ...this.#doomed]) segment.file.closeHandle();
+    for (const segment of this.list.segments) segment.file.closeHandle();
+    this.#removal.closeHandles();
   }
 
   destroy(): void {
