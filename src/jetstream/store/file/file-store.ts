@@ -4,8 +4,8 @@
  * files) happens beside.
  */
 import type { NewMessage, StoreEvents, StoreOptions } from "../message-store.ts";
-import { KIND_ERASED, KIND_FLOOR, KIND_REMOVED, KIND_SKIP, kindAt, putMessage, putNote, RECORD_HEADER_BYTES, sealRecord } from "../log/record.ts";
-import { SegmentIndex } from "../log/segment-index.ts";
+import { KIND_ERASED, KIND_SKIP, kindAt } from "../log/record.ts";
+import type { SegmentIndex } from "../log/segment-index.ts";
 import { SegmentedStore } from "../log/segmented-store.ts";
 import type { ByteWindow } from "../log/window.ts";
 import type { StorageFile, Timer } from "../../../platform/index.ts";
@@ -13,54 +13,40 @@ import { Background, type Job } from "./background.ts";
 import { ColdIndexes } from "./cold-indexes.ts";
 import { Commits, endAt, type Mark } from "./commits.ts";
 import { eraseInPlace } from "./erase.ts";
-import { SEGMENT_HEADER_BYTES } from "./format.ts";
-import { FileSegment } from "./file-segment.ts";
+import type { FileSegment } from "./file-segment.ts";
 import { discardFolder } from "./leftovers.ts";
 import { localJob, localNow, toGlobal } from "./local-index.ts";
-import type { LocalIndex } from "./index-file.ts";
+import { LogWriter, type LogWriterHost, SEGMENT_RECORDS_MAX } from "./log-writer.ts";
+import { Notes } from "./notes.ts";
 import { fileSize } from "./recover-segment.ts";
 import { RecordReader } from "./record-reader.ts";
-import { recoverStore } from "./recover-store.ts";
+import { type Recovered, recoverStore } from "./recover-store.ts";
 import { Removal } from "./removal.ts";
 import { type RewriteHost, rewriteJob } from "./rewrite.ts";
 import { scanSegment } from "./scan.ts";
 import type { StoreFolder } from "./store-folder.ts";
 import { Syncs } from "./syncs.ts";
-import { Tails } from "./tails.ts";
 import { Windows } from "./windows.ts";
 
 const SEGMENT_BYTES_MAX = 8 * 1024 * 1024;
 const SEGMENT_BYTES_MIN = 64 * 1024;
-const SEGMENT_RECORDS_MAX = 65_536;
-/** From the first sequence of a segment to its last. */
-const SEGMENT_SPAN_MAX = 2 ** 31;
 /** A stream with a limit of bytes is cut into about so many segments, so that what is dropped goes in small portions. */
 const SEGMENTS_PER_LIMIT = 8;
 /** What was not used for so long is let go. */
 const IDLE_MS = 10_000;
-/** An empty active segment of this size makes way for a new one. */
-const ROLL_EMPTY_BYTES = 1024 * 1024;
-/** Sequences in one note. */
-const NOTE_SEQUENCES_MAX = 4096;
-/** With `always`, smaller writes go to where the file was written before (`SegmentFile.blank`); for larger ones that would cost more than it saves. */
-const BLANKING_BYTES_MAX = 16 * 1024;
 /** A segment with fewer dead bytes is not rewritten. */
 const DEAD_BYTES_MIN = 16 * 1024;
+
+function segmentBytesFor(maxBytes: number | undefined): number {
+  if (maxBytes === undefined) return SEGMENT_BYTES_MAX;
+  return Math.min(SEGMENT_BYTES_MAX, Math.max(SEGMENT_BYTES_MIN, Math.ceil(maxBytes / SEGMENTS_PER_LIMIT)));
+}
 
 export class FileStore extends SegmentedStore<FileSegment> implements RewriteHost {
   readonly kind = "file";
   committedSeq: number;
-  readonly #segmentBytes: number;
-  readonly #tails: Tails;
-  #active: FileSegment;
-  #nextId = 1;
-  /** Segments with unwritten bytes, ascending; the active one is always the last. */
-  #unwritten: FileSegment[] = [];
-  /** Removed sequences that the log does not tell yet. */
-  #removed: number[] = [];
-  /** The floor that the log tells, and the segment that tells it. */
-  #notedFloor = 0;
-  #floorSegment = 0;
+  readonly #writer: LogWriter;
+  readonly #notes: Notes;
   readonly #commits: Commits;
   readonly #windows = new Windows();
   readonly #reader: RecordReader;
@@ -82,16 +68,19 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
     firstSeq: number,
   ) {
     super(firstSeq);
-    this.#segmentBytes = maxBytes === undefined ? SEGMENT_BYTES_MAX : Math.min(SEGMENT_BYTES_MAX, Math.max(SEGMENT_BYTES_MIN, Math.ceil(maxBytes / SEGMENTS_PER_LIMIT)));
-    this.#tails = new Tails(this.#segmentBytes);
     this.#reader = new RecordReader(folder, this.#windows);
     this.#commits = new Commits(this.state);
     this.background = new Background(folder.context, folder.title);
     this.#syncs = new Syncs(folder.context, folder.path, { onSynced: (mark) => this.#onSynced(mark), onSyncFailed: (error) => this.#onSyncFailed(error) });
     this.#removal = new Removal(folder, this.background, this.#syncs);
-    this.#active = this.#recover();
+    const { state, list, search } = this;
+    const recovered = recoverStore({ folder, state, list, subjects: this.subjectTable, search, takeOut: (segment, slot, seq) => this.takeOut(segment, slot, seq) }, SEGMENT_RECORDS_MAX);
+    const segmentBytes = segmentBytesFor(maxBytes);
+    this.#notes = new Notes(state, list, recovered);
+    this.#writer = new LogWriter(this.#writerHost(), segmentBytes, recovered.nextId, this.#reopened(recovered, segmentBytes));
+    this.#afterRecovery();
     this.committedSeq = this.state.lastSeq;
-    this.#commits.begin(this.#active);
+    this.#commits.begin(this.#writer.active);
   }
 
   get uncommittedBytes(): number {
@@ -104,30 +93,22 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
 
   // Recovery
 
-  #recover(): FileSegment {
-    const { folder, state, list, search } = this;
-    const recovered = recoverStore({ folder, state, list, subjects: this.subjectTable, search, takeOut: (segment, slot, seq) => this.takeOut(segment, slot, seq) }, SEGMENT_RECORDS_MAX);
-    this.#nextId = recovered.nextId;
-    this.#notedFloor = recovered.floor;
-    this.#floorSegment = recovered.floorSegment;
-    this.#afterRecovery(recovered.last, recovered.lastLocal);
-    return this.#active;
+  /** The last segment, if it can be written on. */
+  #reopened({ last, lastLocal }: Recovered, segmentBytes: number): FileSegment | undefined {
+    const { current } = this.folder.keys;
+    if (last === undefined || lastLocal === undefined || last.file.header.rewritten || last.file.assetKey !== current || last.end >= segmentBytes || last.isDamaged || last.slots >= SEGMENT_RECORDS_MAX) return undefined;
+    this.list.indexOf(last);
+    this.#cold.forget(last);
+    last.isSealed = false;
+    last.isIndexSaved = false;
+    this.folder.removeIndex(last.id);
+    return last;
   }
 
-  #afterRecovery(last: FileSegment | undefined, local: LocalIndex | undefined): void {
+  #afterRecovery(): void {
     const { current } = this.folder.keys;
-    const goesOn = last !== undefined && !last.file.header.rewritten && last.file.assetKey === current && last.end < this.#segmentBytes && !last.isDamaged && last.slots < SEGMENT_RECORDS_MAX;
-    if (last !== undefined && goesOn && local !== undefined) {
-      this.list.indexOf(last);
-      this.#cold.forget(last);
-      last.isSealed = false;
-      last.isIndexSaved = false;
-      this.folder.removeIndex(last.id);
-      this.#active = last;
-      this.#unwritten = [last];
-    } else this.#start(this.state.lastSeq + 1);
     for (const segment of [...this.list.segments]) {
-      if (segment === this.#active) continue;
+      if (segment === this.#writer.active) continue;
       if (segment.live === 0) this.drop(segment);
       else if (segment.file.assetKey !== current) this.#rewrite(segment);
       else if (!segment.isIndexSaved && !segment.isDamaged) this.#saveLater(segment);
@@ -137,82 +118,36 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
 
   // Appending
 
-  #start(first: number): FileSegment {
-    const { state } = this;
-    const file = this.folder.newFile({ id: this.#nextId++, compressed: false, rewritten: false, first, last: 0, floor: state.first, seconds: state.lastSeconds, nanos: state.lastNanos });
-    const segment = new FileSegment(first, file);
-    segment.lastSeconds = state.lastSeconds;
-    segment.lastNanos = state.lastNanos;
-    this.list.segments.push(segment);
-    this.#unwritten.push(segment);
-    return (this.#active = segment);
-  }
-
-  #roll(first: number): FileSegment {
-    const full = this.#active;
-    full.isSealed = true;
-    full.index?.trim();
-    this.#start(first).index = new SegmentIndex(first, Math.max(1, full.slots >>> 1));
-    if (full.live === 0) this.drop(full);
-    return this.#active;
+  #writerHost(): LogWriterHost {
+    return {
+      folder: this.folder,
+      state: this.state,
+      list: this.list,
+      commits: this.#commits,
+      syncs: this.#syncs,
+      waitsForDevice: () => this.#waitsForDevice,
+      onFull: (segment) => this.#settle(segment),
+      onEmpty: (segment) => this.drop(segment),
+    };
   }
 
   protected segmentFor(recordBytes: number, seq: number): FileSegment {
-    let segment = this.#active;
-    if (segment.end > 0 && (segment.end + recordBytes > this.#segmentBytes || segment.slots >= SEGMENT_RECORDS_MAX || seq - segment.first > SEGMENT_SPAN_MAX)) segment = this.#roll(seq);
-    this.#room(segment, recordBytes);
-    return segment;
-  }
-
-  #room(segment: FileSegment, bytes: number): ByteWindow {
-    let { tail } = segment;
-    if (tail === undefined) return this.#tails.begin(segment, bytes);
-    if (this.#tails.isFull(tail, bytes)) tail = this.#writeEarly(segment, tail);
-    tail.reserve(bytes);
-    return tail;
-  }
-
-  /** In the middle of a turn that brings much: a full tail is handed to the kernel, so that it need not grow. When that fails, the flush will say so. */
-  #writeEarly(segment: FileSegment, tail: ByteWindow): ByteWindow {
-    try {
-      for (const one of this.#unwritten) this.#writeTail(one);
-    } catch {
-      return tail;
-    }
-    this.#tails.turn(segment, tail, this.#active);
-    return segment.tail ?? tail;
+    return this.#writer.segmentFor(recordBytes, seq);
   }
 
   protected write(segment: FileSegment, seq: number, message: NewMessage): number {
-    const tail = segment.tail ?? this.#room(segment, 0);
-    const at = tail.length;
-    const length = putMessage(tail, at, seq, message);
-    sealRecord(tail, at);
-    tail.length = at + length;
-    const offset = segment.end;
-    segment.end = offset + length;
-    segment.slots++;
-    this.#commits.appended(length);
-    return offset;
-  }
-
-  #putNote(kind: number, seq: number, sequences: readonly number[]): void {
-    const { state } = this;
-    const segment = this.#active;
-    const tail = this.#room(segment, RECORD_HEADER_BYTES + sequences.length * 8);
-    const length = putNote(tail, tail.length, kind, seq, state.lastSeconds, state.lastNanos, sequences);
-    tail.length += length;
-    segment.end += length;
-    this.#commits.appended(length);
+    return this.#writer.write(segment, seq, message);
   }
 
   protected onSkipped(): void {
-    const { lastSeq } = this.state;
-    if (lastSeq - this.#active.first > SEGMENT_SPAN_MAX) this.#roll(lastSeq + 1);
-    else this.#putNote(KIND_SKIP, lastSeq, []);
-    this.#active.last = Math.max(this.#active.last, lastSeq);
-    this.#active.lastSeconds = this.state.lastSeconds;
-    this.#active.lastNanos = this.state.lastNanos;
+    const { state } = this;
+    const writer = this.#writer;
+    if (writer.isBeyond(state.lastSeq)) writer.roll(state.lastSeq + 1);
+    else writer.putNote(KIND_SKIP, state.lastSeq, []);
+    const { active } = writer;
+    active.last = Math.max(active.last, state.lastSeq);
+    active.lastSeconds = state.lastSeconds;
+    active.lastNanos = state.lastNanos;
   }
 
   // Writing
@@ -220,11 +155,11 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
   flush(): void {
     if (this.#isClosed) return;
     const { state, options } = this;
-    this.#noteRemovals();
+    this.#notes.put(this.#writer);
     if (options.async) this.#announce(state.lastSeq);
     if (!this.#writeAll()) return;
-    this.#commits.wroteAll(this.#active, this.#removed);
-    this.#removed = [];
+    this.#commits.wroteAll(this.#writer.active, this.#notes.written(this.#writer.active));
+    this.#writer.turn();
     const { written } = this.#commits;
     if (this.#removal.isWaiting && this.#removal.bury()) this.#syncs.begin(written);
     if (this.#toErase.length > 0) this.#eraseNow();
@@ -241,68 +176,19 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
     return this.options.syncIntervalMs === "always" && !this.options.async;
   }
 
-  /** Puts what the log does not tell yet at the end of the tail. */
-  #noteRemovals(): void {
-    const { state, list } = this;
-    const floor = state.first;
-    if (this.#removed.length > 0) {
-      const telling = this.#removed.filter((seq) => seq >= floor && seq <= state.lastSeq);
-      for (let i = 0; i < telling.length; i += NOTE_SEQUENCES_MAX) this.#putNote(KIND_REMOVED, state.lastSeq, telling.slice(i, i + NOTE_SEQUENCES_MAX));
-      for (const seq of telling) {
-        const segment = list.segments[list.place(seq)];
-        if (segment === this.#active) continue;
-        this.#active.notes.push(seq);
-        this.#active.hasNotes = true;
-        segment.notedIn = Math.min(segment.notedIn, this.#active.id);
-      }
-    }
-    if (floor > this.#notedFloor && !(floor === 1 || (!this.#active.isCreated && floor <= this.#active.file.header.floor))) this.#putNote(KIND_FLOOR, floor, []);
-  }
-
   /** False when it failed, and everything unwritten was taken back. */
   #writeAll(): boolean {
-    const floor = this.state.first;
     try {
-      for (const segment of this.#unwritten) this.#writeTail(segment);
+      this.#writer.writeAll();
+      return true;
     } catch (error) {
       this.#fail(this.#commits.written, error, false);
       return false;
     }
-    if (floor > this.#notedFloor) {
-      this.#notedFloor = floor;
-      this.#floorSegment = this.#active.id;
-    }
-    if (this.#unwritten.length > 1) {
-      for (const segment of this.#unwritten) if (segment !== this.#active) this.#settle(segment);
-      this.#unwritten = [this.#active];
-    }
-    const { tail } = this.#active;
-    if (tail !== undefined && this.#tails.isHalfFull(tail)) this.#tails.turn(this.#active, tail, this.#active);
-    return true;
-  }
-
-  #writeTail(segment: FileSegment): void {
-    if (!segment.isCreated) {
-      segment.file.create();
-      segment.isCreated = true;
-      this.#syncs.folderChanged();
-      this.#syncs.wrote(segment, 0);
-    }
-    const { tail } = segment;
-    if (tail === undefined || segment.writtenEnd === segment.end) return;
-    const bytes = segment.end - segment.writtenEnd;
-    segment.file.append(tail, segment.writtenEnd, undefined);
-    if (this.#waitsForDevice && bytes <= BLANKING_BYTES_MAX) segment.file.blank(SEGMENT_HEADER_BYTES + this.#segmentBytes);
-    this.#syncs.wrote(segment, bytes);
-    segment.writtenEnd = segment.end;
-    this.#commits.wrote(segment);
   }
 
   /** A segment is full and written. */
   #settle(segment: FileSegment): void {
-    const { tail } = segment;
-    if (tail !== undefined) this.#tails.turn(segment, tail, this.#active);
-    segment.tail = undefined;
     this.#attempt(() => segment.file.trim());
     this.#cold.add(segment);
     this.#saveLater(segment);
@@ -320,27 +206,24 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
     const { segments } = this.list;
     const firstSeq = to.seq + 1;
     this.takeBack(firstSeq, to.seconds, to.nanos);
-    if (isSync) this.#removed.unshift(...this.#commits.takeRemovals());
-    this.#removed = this.#removed.filter((seq) => seq < firstSeq);
-    this.#tails.forget();
+    this.#notes.takeBack(firstSeq, isSync ? this.#commits.takeRemovals() : []);
+    this.#writer.tails.forget();
     this.#windows.clear();
-    const cut = new Set([...this.#unwritten, ...(isSync ? this.#commits.segments : [])]);
+    const cut = new Set([...this.#writer.unwritten, ...(isSync ? this.#commits.segments : [])]);
     while (segments.length > 1 && segments[segments.length - 1].first > firstSeq) {
       const segment = segments[segments.length - 1];
       segments.pop();
       this.#forget(segment);
       this.#syncs.forget(segment);
       cut.delete(segment);
-      this.#unwritten = this.#unwritten.filter((one) => one !== segment);
+      this.#writer.forget(segment);
       if (segment.isCreated) this.#attempt(() => this.#removal.now(segment));
     }
     for (const segment of cut) this.#cut(segment, isSync ? segment.committedEnd : endAt(to, segment));
-    const last = segments[segments.length - 1];
-    if (last.isSealed) this.#start(firstSeq);
-    else this.#active = last;
-    this.#notedFloor = Math.min(this.#notedFloor, this.#active.file.header.floor);
+    this.#writer.goBack(firstSeq);
+    this.#notes.goBack(this.#writer.active);
     this.committedSeq = Math.min(this.committedSeq, this.state.lastSeq);
-    this.#commits.takeBack(to, this.#active);
+    this.#commits.takeBack(to, this.#writer.active);
     this.events.onFailed(firstSeq, error instanceof Error ? error : new Error(String(error)));
     this.#armSync();
   }
@@ -381,7 +264,7 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
     if (this.#syncTimer !== undefined || this.#isClosed || syncIntervalMs === "always") return;
     this.#syncTimer = this.folder.context.clock.after(syncIntervalMs, () => {
       this.#syncTimer = undefined;
-      if (this.#removed.length > 0) this.flush();
+      if (this.#notes.hasRemovals) this.flush();
       this.#syncs.begin(this.#commits.written);
     });
   }
@@ -418,14 +301,14 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
     const place = index.offsets[slot];
     segment.deadBytes += index.sizes[slot] + 8;
     if (seq >= this.state.first || erase) {
-      this.#removed.push(seq);
+      this.#notes.removed(seq);
       segment.markRemoved(place);
     }
     if (erase) this.#toErase.push({ segment, place, seq });
     if (erase && segment.live === 0) segment.mustErase = true;
     if (segment.live === 0) {
-      if (segment !== this.#active) this.drop(segment);
-      else if (segment.end > ROLL_EMPTY_BYTES) this.#roll(this.state.lastSeq + 1);
+      if (segment === this.#writer.active) this.#writer.rollEmpty();
+      else this.drop(segment);
     } else if (seq > this.state.first && segment.isSealed && segment.deadBytes >= DEAD_BYTES_MIN && segment.deadBytes * 2 > segment.end) this.#rewrite(segment);
   }
 
@@ -439,7 +322,7 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
     if (!this.list.segments.includes(segment)) return;
     if (segment.file.isPlain) {
       this.#windows.forget(segment);
-      this.#tails.forgetOf(segment);
+      this.#writer.tails.forgetOf(segment);
       try {
         eraseInPlace(segment, place, seq, this.folder.context.random);
       } catch (error) {
@@ -447,25 +330,24 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
       }
     } else {
       segment.mustErase = true;
-      if (segment === this.#active) this.#roll(this.state.lastSeq + 1);
+      if (segment === this.#writer.active) this.#writer.roll(this.state.lastSeq + 1);
       this.#rewrite(segment);
     }
   }
 
   protected onFloor(): void {
     const { segments } = this.list;
-    while (segments[0] !== this.#active && segments[0].live === 0) this.drop(segments[0]);
+    while (segments[0] !== this.#writer.active && segments[0].live === 0) this.drop(segments[0]);
     for (const segment of segments.slice(0, -1)) if (segment.live === 0) this.drop(segment);
-    if (this.#active.live === 0 && this.#active.end > ROLL_EMPTY_BYTES) this.#roll(this.state.lastSeq + 1);
+    this.#writer.rollEmpty();
   }
 
   protected onCleared(): void {
     const old = this.list.segments.splice(0);
-    this.#unwritten = [];
-    this.#removed = [];
+    this.#notes.clear();
     this.#cold.clear();
-    this.#tails.forget();
-    this.#start(this.state.lastSeq + 1);
+    this.#writer.tails.forget();
+    this.#writer.restart();
     for (const segment of old) {
       segment.live = 0;
       segment.liveBytes = 0;
@@ -476,21 +358,13 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
   /** Lets go of a segment without messages. What it tells of others is told again. */
   drop(segment: FileSegment): void {
     this.list.remove(segment);
-    this.#unwritten = this.#unwritten.filter((one) => one !== segment);
-    this.carryNotes(segment);
+    this.#writer.forget(segment);
+    this.#notes.carry(segment);
     this.#doom(segment);
   }
 
-  /** Sees to it that what a segment tells of others is written again, before it goes. */
   carryNotes(segment: FileSegment): void {
-    if (segment.id === this.#floorSegment) this.#notedFloor = 0;
-    if (!segment.hasNotes) return;
-    for (const other of this.list.segments) {
-      if (other.first > segment.first) break;
-      if (other === segment || !other.hasRemovals || other.notedIn > segment.id || other.live === 0) continue;
-      for (const seq of other.removedSequences(this.list.indexOf(other))) this.#removed.push(seq);
-      other.notedIn = Number.POSITIVE_INFINITY;
-    }
+    this.#notes.carry(segment);
   }
 
   #doom(segment: FileSegment): void {
@@ -522,7 +396,7 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
     this.isErased = false;
     const index = this.list.indexOf(segment);
     const place = index.offsets[slot];
-    const tail = this.#tails.at(segment, place);
+    const tail = this.#writer.tails.at(segment, place);
     if (tail !== undefined) return this.#show(tail, place);
     const window = this.#reader.at(segment, place, index.seqOf(slot));
     if (window === undefined) return false;
@@ -574,7 +448,7 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
   }
 
   get segmentBytes(): number {
-    return this.#segmentBytes;
+    return this.#writer.segmentBytes;
   }
 
   get segments(): readonly FileSegment[] {
@@ -586,7 +460,7 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
   }
 
   isActive(segment: FileSegment): boolean {
-    return segment === this.#active;
+    return segment === this.#writer.active;
   }
 
   /** Puts a rewritten segment where its sources were; the files of all but the first are removed. */
@@ -598,7 +472,7 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
       this.#forget(source);
       this.#syncs.forget(source);
     }
-    this.#tails.forget();
+    this.#writer.tails.forget();
     this.#cold.add(fresh);
     this.#syncs.folderChanged();
     this.#saveLater(fresh);
@@ -618,7 +492,7 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
     if (!isWanted()) return;
     yield segment.file.handle.sync();
     if (!isWanted() || segment.index === undefined) return;
-    const local = yield* localJob(segment, segment.index, this.subjectTable, this.#notedFloor);
+    const local = yield* localJob(segment, segment.index, this.subjectTable, this.#notes.floor);
     if (segment.index === undefined || !this.list.segments.includes(segment)) return;
     this.folder.writeIndex(segment.file, local);
     segment.isIndexSaved = true;
@@ -644,7 +518,7 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
       if (wasBusy) return;
     }
     this.#windows.clear();
-    this.#tails.rest(this.#active);
+    this.#writer.tails.rest(this.#writer.active);
   }
 
   // End
@@ -655,12 +529,12 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
     this.#end();
     this.background.stop();
     this.#attempt(() => {
-      this.#active.file.trim();
+      this.#writer.active.file.trim();
       this.#syncs.syncNow();
       for (const segment of this.list.segments) {
         const { index } = segment;
         if (segment.isIndexSaved || segment.isDamaged || !segment.isCreated || index === undefined || segment.writtenEnd < segment.end) continue;
-        this.folder.writeIndex(segment.file, localNow(segment, index, this.subjectTable, this.#notedFloor));
+        this.folder.writeIndex(segment.file, localNow(segment, index, this.subjectTable, this.#notes.floor));
       }
     });
     this.#syncs.close(() => this.#closeHandles());
