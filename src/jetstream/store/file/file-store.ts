@@ -9,13 +9,14 @@ import type { SegmentIndex } from "../log/segment-index.ts";
 import { SegmentedStore } from "../log/segmented-store.ts";
 import type { ByteWindow } from "../log/window.ts";
 import type { StorageFile, Timer } from "../../../platform/index.ts";
-import { Background, type Job } from "./background.ts";
+import { Background } from "./background.ts";
 import { ColdIndexes } from "./cold-indexes.ts";
 import { Commits, endAt, type Mark } from "./commits.ts";
-import { eraseInPlace } from "./erase.ts";
+import { type EraseHost, Erasures } from "./erase.ts";
 import type { FileSegment } from "./file-segment.ts";
 import { discardFolder } from "./leftovers.ts";
-import { localJob, localNow, toGlobal } from "./local-index.ts";
+import { Idle, type Resting } from "./idle.ts";
+import { localNow, toGlobal } from "./local-index.ts";
 import { LogWriter, type LogWriterHost, SEGMENT_RECORDS_MAX } from "./log-writer.ts";
 import { Notes } from "./notes.ts";
 import { fileSize } from "./recover-segment.ts";
@@ -23,6 +24,7 @@ import { RecordReader } from "./record-reader.ts";
 import { type Recovered, recoverStore } from "./recover-store.ts";
 import { Removal } from "./removal.ts";
 import { type RewriteHost, rewriteJob } from "./rewrite.ts";
+import { saveJob, type SaveHost } from "./save-index.ts";
 import { scanSegment } from "./scan.ts";
 import type { StoreFolder } from "./store-folder.ts";
 import { Syncs } from "./syncs.ts";
@@ -32,8 +34,6 @@ const SEGMENT_BYTES_MAX = 8 * 1024 * 1024;
 const SEGMENT_BYTES_MIN = 64 * 1024;
 /** A stream with a limit of bytes is cut into about so many segments, so that what is dropped goes in small portions. */
 const SEGMENTS_PER_LIMIT = 8;
-/** What was not used for so long is let go. */
-const IDLE_MS = 10_000;
 /** A segment with fewer dead bytes is not rewritten. */
 const DEAD_BYTES_MIN = 16 * 1024;
 
@@ -42,7 +42,7 @@ function segmentBytesFor(maxBytes: number | undefined): number {
   return Math.min(SEGMENT_BYTES_MAX, Math.max(SEGMENT_BYTES_MIN, Math.ceil(maxBytes / SEGMENTS_PER_LIMIT)));
 }
 
-export class FileStore extends SegmentedStore<FileSegment> implements RewriteHost {
+export class FileStore extends SegmentedStore<FileSegment> implements RewriteHost, SaveHost, EraseHost, Resting {
   readonly kind = "file";
   committedSeq: number;
   readonly #writer: LogWriter;
@@ -55,10 +55,9 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
   readonly #removal: Removal;
   readonly #cold = new ColdIndexes(() => !this.#syncs.isRunning);
   #syncTimer: Timer | undefined;
-  #idleTimer: Timer | undefined;
-  #isBusy = false;
+  readonly #idle: Idle;
   #isClosed = false;
-  #toErase: { readonly segment: FileSegment; readonly place: number; readonly seq: number }[] = [];
+  readonly #erasures: Erasures;
 
   constructor(
     readonly folder: StoreFolder,
@@ -72,6 +71,8 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
     this.#commits = new Commits(this.state);
     this.background = new Background(folder.context, folder.title);
     this.#syncs = new Syncs(folder.context, folder.path, { onSynced: (mark) => this.#onSynced(mark), onSyncFailed: (error) => this.#onSyncFailed(error) });
+    this.#idle = new Idle(folder.context.clock, this);
+    this.#erasures = new Erasures(this, folder.context.random);
     this.#removal = new Removal(folder, this.background, this.#syncs);
     const { state, list, search } = this;
     const recovered = recoverStore({ folder, state, list, subjects: this.subjectTable, search, takeOut: (segment, slot, seq) => this.takeOut(segment, slot, seq) }, SEGMENT_RECORDS_MAX);
@@ -162,8 +163,11 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
     this.#writer.turn();
     const { written } = this.#commits;
     if (this.#removal.isWaiting && this.#removal.bury()) this.#syncs.begin(written);
-    if (this.#toErase.length > 0) this.#eraseNow();
-    this.#stayAwake();
+    if (this.#erasures.isWaiting) {
+      this.#erasures.run();
+      if (this.#removal.isWaiting) this.flushLater();
+    }
+    this.#idle.stayAwake();
     if (this.#waitsForDevice) this.#syncs.commit(written);
     else {
       this.#commits.settle(written);
@@ -304,7 +308,7 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
       this.#notes.removed(seq);
       segment.markRemoved(place);
     }
-    if (erase) this.#toErase.push({ segment, place, seq });
+    if (erase) this.#erasures.add(segment, place, seq);
     if (erase && segment.live === 0) segment.mustErase = true;
     if (segment.live === 0) {
       if (segment === this.#writer.active) this.#writer.rollEmpty();
@@ -312,27 +316,23 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
     } else if (seq > this.state.first && segment.isSealed && segment.deadBytes >= DEAD_BYTES_MIN && segment.deadBytes * 2 > segment.end) this.#rewrite(segment);
   }
 
-  /** After a write: the log tells that they are gone, so that a record without its message is no riddle to a recovery. */
-  #eraseNow(): void {
-    for (const { segment, place, seq } of this.#toErase.splice(0)) this.#erase(segment, place, seq);
-    if (this.#removal.isWaiting) this.flushLater();
+  has(segment: FileSegment): boolean {
+    return this.list.segments.includes(segment);
   }
 
-  #erase(segment: FileSegment, place: number, seq: number): void {
-    if (!this.list.segments.includes(segment)) return;
-    if (segment.file.isPlain) {
-      this.#windows.forget(segment);
-      this.#writer.tails.forgetOf(segment);
-      try {
-        eraseInPlace(segment, place, seq, this.folder.context.random);
-      } catch (error) {
-        this.folder.context.log.error(`JetStream could not erase message ${seq} of stream '${this.folder.title}': ${error instanceof Error ? error.message : String(error)}`);
-      }
-    } else {
-      segment.mustErase = true;
-      if (segment === this.#writer.active) this.#writer.roll(this.state.lastSeq + 1);
-      this.#rewrite(segment);
-    }
+  forgetCopies(segment: FileSegment): void {
+    this.#windows.forget(segment);
+    this.#writer.tails.forgetOf(segment);
+  }
+
+  rewriteErased(segment: FileSegment): void {
+    segment.mustErase = true;
+    if (segment === this.#writer.active) this.#writer.roll(this.state.lastSeq + 1);
+    this.#rewrite(segment);
+  }
+
+  onEraseFailed(seq: number, error: unknown): void {
+    this.folder.context.log.error(`JetStream could not erase message ${seq} of stream '${this.folder.title}': ${error instanceof Error ? error.message : String(error)}`);
   }
 
   protected onFloor(): void {
@@ -387,12 +387,13 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
     segment.isUsed = true;
     this.#cold.add(segment);
     this.#cold.limit();
-    this.#stayAwake();
+    this.#idle.stayAwake();
     return segment.index;
   }
 
   protected locate(segment: FileSegment, slot: number): boolean {
-    segment.isUsed = this.#isBusy = true;
+    segment.isUsed = true;
+    this.#idle.used();
     this.isErased = false;
     const index = this.list.indexOf(segment);
     const place = index.offsets[slot];
@@ -483,40 +484,18 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
   }
 
   #saveLater(segment: FileSegment): void {
-    this.background.add("save an index", this.#save(segment));
+    this.background.add("save an index", saveJob(this, segment));
   }
 
-  /** An index vouches for the records, so they have to be on the device before. */
-  *#save(segment: FileSegment): Job {
-    const isWanted = (): boolean => !segment.isIndexSaved && !segment.isDamaged && segment.isSealed && segment.index !== undefined && segment.live > 0;
-    if (!isWanted()) return;
-    yield segment.file.handle.sync();
-    if (!isWanted() || segment.index === undefined) return;
-    const local = yield* localJob(segment, segment.index, this.subjectTable, this.#notes.floor);
-    if (segment.index === undefined || !this.list.segments.includes(segment)) return;
-    this.folder.writeIndex(segment.file, local);
-    segment.isIndexSaved = true;
-    segment.notes = [];
+  get toldFloor(): number {
+    return this.#notes.floor;
   }
 
-  /** As long as something happens, the windows, indexes and handles that are used stay. */
-  #stayAwake(): void {
-    this.#isBusy = true;
-    if (this.#idleTimer !== undefined || this.#isClosed) return;
-    this.#idleTimer = this.folder.context.clock.after(IDLE_MS, () => {
-      this.#idleTimer = undefined;
-      this.#rest();
-    });
+  letGoUnused(): boolean {
+    return this.#cold.rest();
   }
 
-  #rest(): void {
-    const hasOthers = this.#cold.rest();
-    if (this.#isBusy || hasOthers) {
-      const wasBusy = this.#isBusy;
-      this.#stayAwake();
-      this.#isBusy = false;
-      if (wasBusy) return;
-    }
+  letGoAll(): void {
     this.#windows.clear();
     this.#writer.tails.rest(this.#writer.active);
   }
@@ -543,7 +522,7 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
   #end(): void {
     this.#isClosed = true;
     this.#syncTimer?.cancel();
-    this.#idleTimer?.cancel();
+    this.#idle.stop();
   }
 
   #closeHandles(): void {
