@@ -28,3 +28,47 @@ export function eraseInPlace(segment: FileSegment, place: number, seq: number, r
   if (inTail) record.buffer.copy(tail.buffer, place - tail.start, 0, length);
   if (isWritten) file.handle.write(record.buffer, 0, length, SEGMENT_HEADER_BYTES + place);
 }
+
+/** What the store does for a message in a segment with frames, where nothing can be overwritten in place. */
+export interface EraseHost {
+  has(segment: FileSegment): boolean;
+  /** Copies of the segment's bytes are void. */
+  forgetCopies(segment: FileSegment): void;
+  /** Sees to it that the whole file is written anew, and the old one overwritten. */
+  rewriteErased(segment: FileSegment): void;
+  onEraseFailed(seq: number, error: unknown): void;
+}
+
+/** Messages to make unreadable once the log tells that they are gone, so that a record without its message is no riddle to a recovery. */
+export class Erasures {
+  #waiting: { readonly segment: FileSegment; readonly place: number; readonly seq: number }[] = [];
+
+  constructor(
+    private readonly host: EraseHost,
+    private readonly random: Random,
+  ) {}
+
+  get isWaiting(): boolean {
+    return this.#waiting.length > 0;
+  }
+
+  add(segment: FileSegment, place: number, seq: number): void {
+    this.#waiting.push({ segment, place, seq });
+  }
+
+  /** The log tells of all of them. */
+  run(): void {
+    for (const { segment, place, seq } of this.#waiting.splice(0)) this.#erase(segment, place, seq);
+  }
+
+  #erase(segment: FileSegment, place: number, seq: number): void {
+    if (!this.host.has(segment)) return;
+    if (!segment.file.isPlain) return this.host.rewriteErased(segment);
+    this.host.forgetCopies(segment);
+    try {
+      eraseInPlace(segment, place, seq, this.random);
+    } catch (error) {
+      this.host.onEraseFailed(seq, error);
+    }
+  }
+}

@@ -5,21 +5,27 @@
  */
 import type { Sliced } from "../../slices.ts";
 import type { NewMessage, StoreEvents, StoreOptions } from "../message-store.ts";
-import { isIntact, KIND_ERASED, KIND_FLOOR, KIND_REMOVED, KIND_SKIP, kindAt, lengthAt, putMessage, putNote, RECORD_HEADER_BYTES, sealRecord, seqAt } from "../log/record.ts";
-import { SegmentIndex } from "../log/segment-index.ts";
+import { KIND_ERASED, KIND_SKIP, kindAt } from "../log/record.ts";
+import type { SegmentIndex } from "../log/segment-index.ts";
 import { SegmentedStore } from "../log/segmented-store.ts";
-import { ByteWindow } from "../log/window.ts";
+import type { ByteWindow } from "../log/window.ts";
 import type { StorageFile, Timer } from "../../../platform/index.ts";
-import { Background, type Job } from "./background.ts";
-import { eraseInPlace } from "./erase.ts";
-import { SEGMENT_HEADER_BYTES } from "./format.ts";
-import { FileSegment } from "./file-segment.ts";
+import { Background } from "./background.ts";
+import { ColdIndexes } from "./cold-indexes.ts";
+import { Commits, endAt, type Mark } from "./commits.ts";
+import { type EraseHost, Erasures } from "./erase.ts";
+import type { FileSegment } from "./file-segment.ts";
 import { discardFolder } from "./leftovers.ts";
-import { localJob, localNow, toGlobal } from "./local-index.ts";
-import type { LocalIndex } from "./index-file.ts";
+import { Idle, type Resting } from "./idle.ts";
+import { localNow, toGlobal } from "./local-index.ts";
+import { LogWriter, type LogWriterHost, SEGMENT_RECORDS_MAX } from "./log-writer.ts";
+import { Notes } from "./notes.ts";
 import { fileSize } from "./recover-segment.ts";
-import { recoverStore } from "./recover-store.ts";
+import { RecordReader } from "./record-reader.ts";
+import { type Recovered, recoverStore } from "./recover-store.ts";
+import { Removal } from "./removal.ts";
 import { type RewriteHost, rewriteJob } from "./rewrite.ts";
+import { saveJob, type SaveHost } from "./save-index.ts";
 import { scanSegment } from "./scan.ts";
 import type { StoreFolder } from "./store-folder.ts";
 import { Syncs } from "./syncs.ts";
@@ -27,118 +33,60 @@ import { Windows } from "./windows.ts";
 
 const SEGMENT_BYTES_MAX = 8 * 1024 * 1024;
 const SEGMENT_BYTES_MIN = 64 * 1024;
-const SEGMENT_RECORDS_MAX = 65_536;
-/** From the first sequence of a segment to its last. */
-const SEGMENT_SPAN_MAX = 2 ** 31;
 /** A stream with a limit of bytes is cut into about so many segments, so that what is dropped goes in small portions. */
 const SEGMENTS_PER_LIMIT = 8;
-/**
- * The tail is this large while a store is busy; another one is kept behind it for who reads what was just written. A tail that is half full after a write makes
- * way for the other: the rest is room for the next turn.
- */
-const TAIL_BYTES = 1024 * 1024;
-/** In a stream of small segments it is such a part of one. */
-const TAILS_PER_SEGMENT = 4;
-const TAIL_FIRST_BYTES = 4096;
-/** Indexes of full segments that are kept at hand. */
-const COLD_INDEXES_MAX = 16;
-/** What was not used for so long is let go. */
-const IDLE_MS = 10_000;
-/** An empty active segment of this size makes way for a new one. */
-const ROLL_EMPTY_BYTES = 1024 * 1024;
-/** Sequences in one note. */
-const NOTE_SEQUENCES_MAX = 4096;
-/** With `always`, smaller writes go to where the file was written before (`SegmentFile.blank`); for larger ones that would cost more than it saves. */
-const BLANKING_BYTES_MAX = 16 * 1024;
 /** A segment with fewer dead bytes is not rewritten. */
 const DEAD_BYTES_MIN = 16 * 1024;
 
-/** A state of the log that can be gone back to. */
-interface Mark {
-  readonly seq: number;
-  readonly seconds: number;
-  readonly nanos: number;
-  /** Number of the segment that was written last, and how far. */
-  readonly segment: number;
-  readonly end: number;
-  /** Counts since the start. */
-  readonly bytes: number;
-  readonly removals: number;
+function segmentBytesFor(maxBytes: number | undefined): number {
+  if (maxBytes === undefined) return SEGMENT_BYTES_MAX;
+  return Math.min(SEGMENT_BYTES_MAX, Math.max(SEGMENT_BYTES_MIN, Math.ceil(maxBytes / SEGMENTS_PER_LIMIT)));
 }
 
-/** Where a segment ended then. */
-function endAt(mark: Mark, segment: FileSegment): number {
-  if (segment.id === mark.segment) return mark.end;
-  return segment.id < mark.segment ? segment.writtenEnd : 0;
-}
-
-export class FileStore extends SegmentedStore<FileSegment> implements RewriteHost {
+export class FileStore extends SegmentedStore<FileSegment> implements RewriteHost, SaveHost, EraseHost, Resting {
   readonly kind = "file";
   committedSeq: number;
-  uncommittedBytes = 0;
-  readonly #segmentBytes: number;
-  readonly #tailBytes: number;
-  #active: FileSegment;
-  #nextId = 1;
-  /** Segments with unwritten bytes, ascending; the active one is always the last. */
-  #unwritten: FileSegment[] = [];
-  /** The tail before the present one. */
-  #previousTail: { readonly segment: FileSegment; readonly window: ByteWindow } | undefined;
-  /** Removed sequences that the log does not tell yet: not written, and not committed. */
-  #removed: number[] = [];
-  #uncommittedRemoved: number[] = [];
-  /** The floor that the log tells, and the segment that tells it. */
-  #notedFloor = 0;
-  #floorSegment = 0;
-  /** As of the last write and of the last commit. */
-  #written: Mark;
-  #committed: Mark;
-  /** Bytes and removals that were ever appended. */
-  #appendedBytes = 0;
-  #removals = 0;
-  readonly windows = new Windows();
+  /** Where the log goes on and what it tells is known once it was read back: nobody but `open` has the store before. */
+  #writer!: LogWriter;
+  #notes!: Notes;
+  readonly #commits: Commits;
+  readonly #windows = new Windows();
+  readonly #reader: RecordReader;
   readonly background: Background;
   readonly #syncs: Syncs<Mark>;
-  /** Segments with written bytes that are not committed. */
-  readonly #uncommitted = new Set<FileSegment>();
+  readonly #removal: Removal;
+  readonly #cold = new ColdIndexes(() => !this.#syncs.isRunning);
   #syncTimer: Timer | undefined;
-  #idleTimer: Timer | undefined;
-  #cold: FileSegment[] = [];
-  #isBusy = false;
+  readonly #idle: Idle;
   #isClosed = false;
-  #toErase: { readonly segment: FileSegment; readonly place: number; readonly seq: number }[] = [];
-  /** Segments to remove once the log that makes them superfluous is written. */
-  #doomed: FileSegment[] = [];
+  readonly #erasures: Erasures;
 
   private constructor(
     readonly folder: StoreFolder,
     private options: StoreOptions,
-    maxBytes: number | undefined,
     private readonly events: StoreEvents,
     firstSeq: number,
   ) {
     super(firstSeq);
-    this.#segmentBytes = maxBytes === undefined ? SEGMENT_BYTES_MAX : Math.min(SEGMENT_BYTES_MAX, Math.max(SEGMENT_BYTES_MIN, Math.ceil(maxBytes / SEGMENTS_PER_LIMIT)));
-    this.#tailBytes = Math.min(TAIL_BYTES, this.#segmentBytes / TAILS_PER_SEGMENT);
+    this.#reader = new RecordReader(folder, this.#windows);
+    this.#commits = new Commits(this.state);
     this.background = new Background(folder.context, folder.title);
     this.#syncs = new Syncs(folder.context, folder.path, { onSynced: (mark) => this.#onSynced(mark), onSyncFailed: (error) => this.#onSyncFailed(error) });
-    // Stands in until it is known where the log goes on.
-    this.#active = new FileSegment(firstSeq, this.folder.newFile({ id: 0, compressed: false, rewritten: false, first: firstSeq, last: 0, floor: firstSeq, seconds: 0, nanos: 0 }));
+    this.#idle = new Idle(folder.context.clock, this);
+    this.#erasures = new Erasures(this, folder.context.random);
+    this.#removal = new Removal(folder, this.background, this.#syncs);
     this.committedSeq = 0;
-    this.#written = this.#committed = this.#mark();
   }
 
   /** A store with what is in the folder, read back in slices. Throws `DiskError`, or an `Error` when no key at hand opens the files. */
   static *open(folder: StoreFolder, options: StoreOptions, maxBytes: number | undefined, events: StoreEvents, firstSeq: number): Sliced<FileStore> {
-    const store = new FileStore(folder, options, maxBytes, events, firstSeq);
-    yield* store.#recover();
+    const store = new FileStore(folder, options, events, firstSeq);
+    yield* store.#recover(segmentBytesFor(maxBytes));
     return store;
   }
 
-  /** How far the log is. */
-  #mark(): Mark {
-    const { state } = this;
-    return { seq: state.lastSeq, seconds: state.lastSeconds, nanos: state.lastNanos, segment: this.#active.id, end: this.#active.writtenEnd, bytes: this.#appendedBytes, removals: this.#removals };
+  get uncommittedBytes(): number {
+    return this.#commits.uncommittedBytes;
   }
 
   sizeOf(subjectLength: number, headerLength: number, payloadLength: number): number {
@@ -147,122 +95,71 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
 
   // Recovery
 
-  *#recover(): Sliced<void> {
+  *#recover(segmentBytes: number): Sliced<void> {
     const { folder, state, list, search } = this;
     const recovered = yield* recoverStore({ folder, state, list, subjects: this.subjectTable, search, takeOut: (segment, slot, seq) => this.takeOut(segment, slot, seq) }, SEGMENT_RECORDS_MAX);
-    this.#nextId = recovered.nextId;
-    this.#notedFloor = recovered.floor;
-    this.#floorSegment = recovered.floorSegment;
-    this.#afterRecovery(recovered.last, recovered.lastLocal);
+    this.#notes = new Notes(state, list, recovered);
+    this.#writer = new LogWriter(this.#writerHost(), segmentBytes, recovered.nextId, this.#reopened(recovered, segmentBytes));
+    this.#afterRecovery();
     this.committedSeq = state.lastSeq;
-    this.#written = this.#committed = this.#mark();
+    this.#commits.begin(this.#writer.active);
   }
 
-  #afterRecovery(last: FileSegment | undefined, local: LocalIndex | undefined): void {
+  /** The last segment, if it can be written on. */
+  #reopened({ last, lastLocal }: Recovered, segmentBytes: number): FileSegment | undefined {
     const { current } = this.folder.keys;
-    const goesOn = last !== undefined && !last.file.header.rewritten && last.file.assetKey === current && last.end < this.#segmentBytes && !last.isDamaged && last.slots < SEGMENT_RECORDS_MAX;
-    if (last !== undefined && goesOn && local !== undefined) {
-      this.list.indexOf(last);
-      this.#cold = this.#cold.filter((one) => one !== last);
-      last.isSealed = false;
-      last.isIndexSaved = false;
-      this.folder.removeIndex(last.id);
-      this.#active = last;
-      this.#unwritten = [last];
-    } else this.#start(this.state.lastSeq + 1);
+    if (last === undefined || lastLocal === undefined || last.file.header.rewritten || last.file.assetKey !== current || last.end >= segmentBytes || last.isDamaged || last.slots >= SEGMENT_RECORDS_MAX) return undefined;
+    this.list.indexOf(last);
+    this.#cold.forget(last);
+    last.isSealed = false;
+    last.isIndexSaved = false;
+    this.folder.removeIndex(last.id);
+    return last;
+  }
+
+  #afterRecovery(): void {
+    const { current } = this.folder.keys;
     for (const segment of [...this.list.segments]) {
-      if (segment === this.#active) continue;
+      if (segment === this.#writer.active) continue;
       if (segment.live === 0) this.drop(segment);
       else if (segment.file.assetKey !== current) this.#rewrite(segment);
       else if (!segment.isIndexSaved && !segment.isDamaged) this.#saveLater(segment);
     }
-    if (this.#doomed.length > 0) this.flushLater();
+    if (this.#removal.isWaiting) this.flushLater();
   }
 
   // Appending
 
-  #start(first: number): FileSegment {
-    const { state } = this;
-    const file = this.folder.newFile({ id: this.#nextId++, compressed: false, rewritten: false, first, last: 0, floor: state.first, seconds: state.lastSeconds, nanos: state.lastNanos });
-    const segment = new FileSegment(first, file);
-    segment.lastSeconds = state.lastSeconds;
-    segment.lastNanos = state.lastNanos;
-    this.list.segments.push(segment);
-    this.#unwritten.push(segment);
-    return (this.#active = segment);
-  }
-
-  #roll(first: number): FileSegment {
-    const full = this.#active;
-    full.isSealed = true;
-    full.index?.trim();
-    this.#start(first).index = new SegmentIndex(first, Math.max(1, full.slots >>> 1));
-    if (full.live === 0) this.drop(full);
-    return this.#active;
+  #writerHost(): LogWriterHost {
+    return {
+      folder: this.folder,
+      state: this.state,
+      list: this.list,
+      commits: this.#commits,
+      syncs: this.#syncs,
+      waitsForDevice: () => this.#waitsForDevice,
+      onFull: (segment) => this.#settle(segment),
+      onEmpty: (segment) => this.drop(segment),
+    };
   }
 
   protected segmentFor(recordBytes: number, seq: number): FileSegment {
-    let segment = this.#active;
-    if (segment.end > 0 && (segment.end + recordBytes > this.#segmentBytes || segment.slots >= SEGMENT_RECORDS_MAX || seq - segment.first > SEGMENT_SPAN_MAX)) segment = this.#roll(seq);
-    this.#room(segment, recordBytes);
-    return segment;
-  }
-
-  #room(segment: FileSegment, bytes: number): ByteWindow {
-    let { tail } = segment;
-    if (tail === undefined) {
-      tail = segment.tail = new ByteWindow(Math.max(bytes, TAIL_FIRST_BYTES));
-      tail.start = segment.end;
-      return tail;
-    }
-    if (tail.length + bytes > this.#tailBytes && tail.length * 2 >= this.#tailBytes) tail = this.#writeEarly(segment, tail);
-    tail.reserve(bytes);
-    return tail;
-  }
-
-  /** In the middle of a turn that brings much: a full tail is handed to the kernel, so that it need not grow. When that fails, the flush will say so. */
-  #writeEarly(segment: FileSegment, tail: ByteWindow): ByteWindow {
-    try {
-      for (const one of this.#unwritten) this.#writeTail(one);
-    } catch {
-      return tail;
-    }
-    this.#turnTail(segment, tail);
-    return segment.tail ?? tail;
+    return this.#writer.segmentFor(recordBytes, seq);
   }
 
   protected write(segment: FileSegment, seq: number, message: NewMessage): number {
-    const tail = segment.tail ?? this.#room(segment, 0);
-    const at = tail.length;
-    const length = putMessage(tail, at, seq, message);
-    sealRecord(tail, at);
-    tail.length = at + length;
-    const offset = segment.end;
-    segment.end = offset + length;
-    segment.slots++;
-    this.uncommittedBytes += length;
-    this.#appendedBytes += length;
-    return offset;
-  }
-
-  #putNote(kind: number, seq: number, sequences: readonly number[]): void {
-    const { state } = this;
-    const segment = this.#active;
-    const tail = this.#room(segment, RECORD_HEADER_BYTES + sequences.length * 8);
-    const length = putNote(tail, tail.length, kind, seq, state.lastSeconds, state.lastNanos, sequences);
-    tail.length += length;
-    segment.end += length;
-    this.uncommittedBytes += length;
-    this.#appendedBytes += length;
+    return this.#writer.write(segment, seq, message);
   }
 
   protected onSkipped(): void {
-    const { lastSeq } = this.state;
-    if (lastSeq - this.#active.first > SEGMENT_SPAN_MAX) this.#roll(lastSeq + 1);
-    else this.#putNote(KIND_SKIP, lastSeq, []);
-    this.#active.last = Math.max(this.#active.last, lastSeq);
-    this.#active.lastSeconds = this.state.lastSeconds;
-    this.#active.lastNanos = this.state.lastNanos;
+    const { state } = this;
+    const writer = this.#writer;
+    if (writer.isBeyond(state.lastSeq)) writer.roll(state.lastSeq + 1);
+    else writer.putNote(KIND_SKIP, state.lastSeq, []);
+    const { active } = writer;
+    active.last = Math.max(active.last, state.lastSeq);
+    active.lastSeconds = state.lastSeconds;
+    active.lastNanos = state.lastNanos;
   }
 
   // Writing
@@ -270,19 +167,21 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
   flush(): void {
     if (this.#isClosed) return;
     const { state, options } = this;
-    this.#noteRemovals();
+    this.#notes.put(this.#writer);
     if (options.async) this.#announce(state.lastSeq);
     if (!this.#writeAll()) return;
-    for (const seq of this.#removed) this.#uncommittedRemoved.push(seq);
-    this.#removals += this.#removed.length;
-    this.#removed = [];
-    this.#written = this.#mark();
-    this.#bury();
-    if (this.#toErase.length > 0) this.#eraseNow();
-    this.#stayAwake();
-    if (this.#waitsForDevice) this.#syncs.commit(this.#written);
+    this.#commits.wroteAll(this.#writer.active, this.#notes.written(this.#writer.active));
+    this.#writer.turn();
+    const { written } = this.#commits;
+    if (this.#removal.isWaiting && this.#removal.bury()) this.#syncs.begin(written);
+    if (this.#erasures.isWaiting) {
+      this.#erasures.run();
+      if (this.#removal.isWaiting) this.flushLater();
+    }
+    this.#idle.stayAwake();
+    if (this.#waitsForDevice) this.#syncs.commit(written);
     else {
-      this.#settleMark(this.#written);
+      this.#commits.settle(written);
       if (!options.async) this.#announce(state.lastSeq);
       this.#armSync();
     }
@@ -292,83 +191,24 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
     return this.options.syncIntervalMs === "always" && !this.options.async;
   }
 
-  /** Puts what the log does not tell yet at the end of the tail. */
-  #noteRemovals(): void {
-    const { state, list } = this;
-    const floor = state.first;
-    if (this.#removed.length > 0) {
-      const telling = this.#removed.filter((seq) => seq >= floor && seq <= state.lastSeq);
-      for (let i = 0; i < telling.length; i += NOTE_SEQUENCES_MAX) this.#putNote(KIND_REMOVED, state.lastSeq, telling.slice(i, i + NOTE_SEQUENCES_MAX));
-      for (const seq of telling) {
-        const segment = list.segments[list.place(seq)];
-        if (segment === this.#active) continue;
-        this.#active.notes.push(seq);
-        this.#active.hasNotes = true;
-        segment.notedIn = Math.min(segment.notedIn, this.#active.id);
-      }
-    }
-    if (floor > this.#notedFloor && !(floor === 1 || (!this.#active.isCreated && floor <= this.#active.file.header.floor))) this.#putNote(KIND_FLOOR, floor, []);
-  }
-
   /** False when it failed, and everything unwritten was taken back. */
   #writeAll(): boolean {
-    const floor = this.state.first;
     try {
-      for (const segment of this.#unwritten) this.#writeTail(segment);
+      this.#writer.writeAll();
+      return true;
     } catch (error) {
-      this.#fail(this.#written, error, false);
+      this.#fail(this.#commits.written, error, false);
       return false;
     }
-    if (floor > this.#notedFloor) {
-      this.#notedFloor = floor;
-      this.#floorSegment = this.#active.id;
-    }
-    if (this.#unwritten.length > 1) {
-      for (const segment of this.#unwritten) if (segment !== this.#active) this.#settle(segment);
-      this.#unwritten = [this.#active];
-    }
-    const { tail } = this.#active;
-    if (tail !== undefined && tail.length * 2 >= this.#tailBytes) this.#turnTail(this.#active, tail);
-    return true;
-  }
-
-  #writeTail(segment: FileSegment): void {
-    if (!segment.isCreated) {
-      segment.file.create();
-      segment.isCreated = true;
-      this.#syncs.folderChanged();
-      this.#syncs.wrote(segment, 0);
-    }
-    const { tail } = segment;
-    if (tail === undefined || segment.writtenEnd === segment.end) return;
-    const bytes = segment.end - segment.writtenEnd;
-    segment.file.append(tail, segment.writtenEnd, undefined);
-    if (this.#waitsForDevice && bytes <= BLANKING_BYTES_MAX) segment.file.blank(SEGMENT_HEADER_BYTES + this.#segmentBytes);
-    this.#syncs.wrote(segment, bytes);
-    segment.writtenEnd = segment.end;
-    this.#uncommitted.add(segment);
   }
 
   /** A segment is full and written. */
   #settle(segment: FileSegment): void {
-    const { tail } = segment;
-    if (tail !== undefined) this.#turnTail(segment, tail);
-    segment.tail = undefined;
     this.#attempt(() => segment.file.trim());
-    this.#cold.push(segment);
+    this.#cold.add(segment);
     this.#saveLater(segment);
     if (this.options.compression === "s2") this.#rewrite(segment);
-    this.#limitCold();
-  }
-
-  /** Begins a new tail, in the window before the last one if that is of the usual size. */
-  #turnTail(segment: FileSegment, tail: ByteWindow): void {
-    const spare = this.#previousTail?.window;
-    this.#previousTail = { segment, window: tail };
-    const next = spare !== undefined && spare.capacity >= this.#tailBytes && spare.capacity <= 2 * this.#tailBytes ? spare : new ByteWindow(this.#tailBytes);
-    next.start = this.#active.end;
-    next.length = 0;
-    if (this.#active === segment || this.#active.tail === undefined) this.#active.tail = next;
+    this.#cold.limit();
   }
 
   #announce(seq: number): void {
@@ -376,59 +216,38 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
     this.events.onCommitted(seq);
   }
 
-  /** Everything up to the mark is committed. */
-  #settleMark(mark: Mark): void {
-    for (const segment of this.#uncommitted) {
-      if (segment.id > mark.segment) continue;
-      segment.committedEnd = segment.id < mark.segment ? segment.writtenEnd : mark.end;
-      if (segment.committedEnd === segment.writtenEnd) this.#uncommitted.delete(segment);
-    }
-    this.#uncommittedRemoved.splice(0, mark.removals - this.#committed.removals);
-    this.uncommittedBytes = this.#appendedBytes - mark.bytes;
-    this.#committed = mark;
-  }
-
   /** Takes back everything from `to` on: what was not written, or, after a failed sync, what was not committed. */
   #fail(to: Mark, error: unknown, isSync: boolean): void {
     const { segments } = this.list;
     const firstSeq = to.seq + 1;
     this.takeBack(firstSeq, to.seconds, to.nanos);
-    if (isSync) {
-      this.#removed.unshift(...this.#uncommittedRemoved);
-      this.#uncommittedRemoved = [];
-    }
-    this.#removed = this.#removed.filter((seq) => seq < firstSeq);
-    this.#previousTail = undefined;
-    this.windows.clear();
-    const cut = new Set([...this.#unwritten, ...(isSync ? this.#uncommitted : [])]);
+    this.#notes.takeBack(firstSeq, isSync ? this.#commits.takeRemovals() : []);
+    this.#writer.tails.forget();
+    this.#windows.clear();
+    const cut = new Set([...this.#writer.unwritten, ...(isSync ? this.#commits.segments : [])]);
     while (segments.length > 1 && segments[segments.length - 1].first > firstSeq) {
       const segment = segments[segments.length - 1];
       segments.pop();
       this.#forget(segment);
       this.#syncs.forget(segment);
       cut.delete(segment);
-      this.#unwritten = this.#unwritten.filter((one) => one !== segment);
-      if (segment.isCreated) this.#attempt(() => this.#removeFile(segment));
+      this.#writer.forget(segment);
+      if (segment.isCreated) this.#attempt(() => this.#removal.now(segment));
     }
     for (const segment of cut) this.#cut(segment, isSync ? segment.committedEnd : endAt(to, segment));
-    const last = segments[segments.length - 1];
-    if (last.isSealed) this.#start(firstSeq);
-    else this.#active = last;
-    this.#notedFloor = Math.min(this.#notedFloor, this.#active.file.header.floor);
+    this.#writer.goBack(firstSeq);
+    this.#notes.goBack(this.#writer.active);
     this.committedSeq = Math.min(this.committedSeq, this.state.lastSeq);
-    this.#appendedBytes = to.bytes;
-    this.#removals = isSync ? to.removals : this.#removals;
-    this.#written = { ...this.#mark(), bytes: to.bytes };
-    this.uncommittedBytes = this.#appendedBytes - this.#committed.bytes;
+    this.#commits.takeBack(to, this.#writer.active);
     this.events.onFailed(firstSeq, error instanceof Error ? error : new Error(String(error)));
     this.#armSync();
   }
 
   /** What was written of it still counts, until it is removed. */
   #forget(segment: FileSegment): void {
-    this.#uncommitted.delete(segment);
-    this.windows.forget(segment);
-    this.#cold = this.#cold.filter((one) => one !== segment);
+    this.#commits.forget(segment);
+    this.#windows.forget(segment);
+    this.#cold.forget(segment);
   }
 
   /** Ends a segment at a place; where the file cannot be cut now, the next write goes over what is too much. */
@@ -460,27 +279,27 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
     if (this.#syncTimer !== undefined || this.#isClosed || syncIntervalMs === "always") return;
     this.#syncTimer = this.folder.context.clock.after(syncIntervalMs, () => {
       this.#syncTimer = undefined;
-      if (this.#removed.length > 0) this.flush();
-      this.#syncs.begin(this.#written);
+      if (this.#notes.hasRemovals) this.flush();
+      this.#syncs.begin(this.#commits.written);
     });
   }
 
   #onSynced(mark: Mark): void {
     // After a failure the log is shorter than it was when the sync began.
-    if (!this.#waitsForDevice || mark.seq < this.#committed.seq || mark.seq > this.#written.seq) return;
-    this.#settleMark(mark);
+    if (!this.#waitsForDevice || mark.seq < this.#commits.committed.seq || mark.seq > this.#commits.written.seq) return;
+    this.#commits.settle(mark);
     this.#announce(mark.seq);
   }
 
   #onSyncFailed(error: unknown): void {
-    if (this.#waitsForDevice) return this.#fail(this.#committed, error, true);
+    if (this.#waitsForDevice) return this.#fail(this.#commits.committed, error, true);
     this.folder.context.log.error(`JetStream could not sync stream '${this.folder.title}': ${error instanceof Error ? error.message : String(error)}`);
     this.#armSync();
   }
 
   sync(): Promise<void> {
     this.flush();
-    return this.#syncs.wait(this.#written);
+    return this.#syncs.wait(this.#commits.written);
   }
 
   configure(options: StoreOptions): void {
@@ -497,54 +316,49 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
     const place = index.offsets[slot];
     segment.deadBytes += index.sizes[slot] + 8;
     if (seq >= this.state.first || erase) {
-      this.#removed.push(seq);
+      this.#notes.removed(seq);
       segment.markRemoved(place);
     }
-    if (erase) this.#toErase.push({ segment, place, seq });
+    if (erase) this.#erasures.add(segment, place, seq);
     if (erase && segment.live === 0) segment.mustErase = true;
     if (segment.live === 0) {
-      if (segment !== this.#active) this.drop(segment);
-      else if (segment.end > ROLL_EMPTY_BYTES) this.#roll(this.state.lastSeq + 1);
+      if (segment === this.#writer.active) this.#writer.rollEmpty();
+      else this.drop(segment);
     } else if (seq > this.state.first && segment.isSealed && segment.deadBytes >= DEAD_BYTES_MIN && segment.deadBytes * 2 > segment.end) this.#rewrite(segment);
   }
 
-  /** After a write: the log tells that they are gone, so that a record without its message is no riddle to a recovery. */
-  #eraseNow(): void {
-    for (const { segment, place, seq } of this.#toErase.splice(0)) this.#erase(segment, place, seq);
-    if (this.#doomed.length > 0) this.flushLater();
+  has(segment: FileSegment): boolean {
+    return this.list.segments.includes(segment);
   }
 
-  #erase(segment: FileSegment, place: number, seq: number): void {
-    if (!this.list.segments.includes(segment)) return;
-    if (segment.file.isPlain) {
-      this.windows.forget(segment);
-      this.#previousTail = this.#previousTail?.segment === segment ? undefined : this.#previousTail;
-      try {
-        eraseInPlace(segment, place, seq, this.folder.context.random);
-      } catch (error) {
-        this.folder.context.log.error(`JetStream could not erase message ${seq} of stream '${this.folder.title}': ${error instanceof Error ? error.message : String(error)}`);
-      }
-    } else {
-      segment.mustErase = true;
-      if (segment === this.#active) this.#roll(this.state.lastSeq + 1);
-      this.#rewrite(segment);
-    }
+  forgetCopies(segment: FileSegment): void {
+    this.#windows.forget(segment);
+    this.#writer.tails.forgetOf(segment);
+  }
+
+  rewriteErased(segment: FileSegment): void {
+    segment.mustErase = true;
+    if (segment === this.#writer.active) this.#writer.roll(this.state.lastSeq + 1);
+    this.#rewrite(segment);
+  }
+
+  onEraseFailed(seq: number, error: unknown): void {
+    this.folder.context.log.error(`JetStream could not erase message ${seq} of stream '${this.folder.title}': ${error instanceof Error ? error.message : String(error)}`);
   }
 
   protected onFloor(): void {
     const { segments } = this.list;
-    while (segments[0] !== this.#active && segments[0].live === 0) this.drop(segments[0]);
+    while (segments[0] !== this.#writer.active && segments[0].live === 0) this.drop(segments[0]);
     for (const segment of segments.slice(0, -1)) if (segment.live === 0) this.drop(segment);
-    if (this.#active.live === 0 && this.#active.end > ROLL_EMPTY_BYTES) this.#roll(this.state.lastSeq + 1);
+    this.#writer.rollEmpty();
   }
 
   protected onCleared(): void {
     const old = this.list.segments.splice(0);
-    this.#unwritten = [];
-    this.#removed = [];
-    this.#cold = [];
-    this.#previousTail = undefined;
-    this.#start(this.state.lastSeq + 1);
+    this.#notes.clear();
+    this.#cold.clear();
+    this.#writer.tails.forget();
+    this.#writer.restart();
     for (const segment of old) {
       segment.live = 0;
       segment.liveBytes = 0;
@@ -555,68 +369,22 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
   /** Lets go of a segment without messages. What it tells of others is told again. */
   drop(segment: FileSegment): void {
     this.list.remove(segment);
-    this.#unwritten = this.#unwritten.filter((one) => one !== segment);
-    this.carryNotes(segment);
+    this.#writer.forget(segment);
+    this.#notes.carry(segment);
     this.#doom(segment);
   }
 
-  /** Sees to it that what a segment tells of others is written again, before it goes. */
   carryNotes(segment: FileSegment): void {
-    if (segment.id === this.#floorSegment) this.#notedFloor = 0;
-    if (!segment.hasNotes) return;
-    for (const other of this.list.segments) {
-      if (other.first > segment.first) break;
-      if (other === segment || !other.hasRemovals || other.notedIn > segment.id || other.live === 0) continue;
-      for (const seq of other.removedSequences(this.list.indexOf(other))) this.#removed.push(seq);
-      other.notedIn = Number.POSITIVE_INFINITY;
-    }
+    this.#notes.carry(segment);
   }
 
   #doom(segment: FileSegment): void {
-    segment.isSealed = true;
-    segment.tail = undefined;
-    segment.index = undefined;
     this.#forget(segment);
-    this.#doomed.push(segment);
+    this.#removal.doom(segment);
   }
 
-  /** After a write: files of dropped segments go once that write is on the device. */
-  #bury(): void {
-    if (this.#doomed.length === 0) return;
-    const doomed = this.#doomed.filter(({ isCreated }) => isCreated);
-    this.#doomed = [];
-    if (doomed.length === 0) return;
-    this.#syncs.afterwards(() => this.background.add("remove files", this.#removal(doomed)));
-    this.#syncs.begin(this.#written);
-  }
-
-  *#removal(doomed: readonly FileSegment[]): Generator<undefined, void, void> {
-    for (const segment of doomed) {
-      const handle = segment.mustErase ? segment.file.handle : undefined;
-      this.#syncs.forget(segment);
-      this.folder.removeSegment(segment.id);
-      this.#syncs.folderChanged();
-      if (handle !== undefined) yield* this.scramble(handle);
-      segment.file.closeHandle();
-      yield;
-    }
-  }
-
-  /** Overwrites a whole file, whose name is gone, with random bytes. */
-  *scramble(handle: StorageFile): Generator<undefined, void, void> {
-    // Its name must not come back after a power failure, with these contents.
-    this.folder.context.disk.syncFolder(this.folder.path);
-    const step = 64 * 1024;
-    for (let at = 0, end = handle.sizeBytes; at < end; at += step) {
-      handle.write(this.folder.context.random.bytes(step), 0, Math.min(step, end - at), at);
-      yield;
-    }
-  }
-
-  #removeFile(segment: FileSegment): void {
-    segment.file.closeHandle();
-    this.folder.removeSegment(segment.id);
-    this.#syncs.folderChanged();
+  scramble(handle: StorageFile): Generator<undefined, void, void> {
+    return this.#removal.scramble(handle);
   }
 
   // Reading
@@ -628,49 +396,23 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
     segment.file.frames = local.frames;
     segment.index = toGlobal(local, this.subjectTable, segment, this.state.first);
     segment.isUsed = true;
-    this.#cold.push(segment);
-    this.#limitCold();
-    this.#stayAwake();
+    this.#cold.add(segment);
+    this.#cold.limit();
+    this.#idle.stayAwake();
     return segment.index;
   }
 
-  #limitCold(): void {
-    if (this.#cold.length <= COLD_INDEXES_MAX) return;
-    const at = this.#cold.findIndex((segment) => segment.isIndexSaved || segment.isDamaged);
-    // The one that was just loaded is wanted.
-    if (at >= 0 && at < this.#cold.length - 1) this.#letGo(this.#cold.splice(at, 1)[0]);
-  }
-
-  #letGo(segment: FileSegment): void {
-    segment.index = undefined;
-    if (segment.file.isOpen && !this.#syncs.isRunning) segment.file.closeHandle();
-  }
-
   protected locate(segment: FileSegment, slot: number): boolean {
-    segment.isUsed = this.#isBusy = true;
+    segment.isUsed = true;
+    this.#idle.used();
     this.isErased = false;
     const index = this.list.indexOf(segment);
     const place = index.offsets[slot];
-    const { tail } = segment;
-    if (tail !== undefined && place >= tail.start) return this.#show(tail, place);
-    const previous = this.#previousTail;
-    if (previous !== undefined && previous.segment === segment && place >= previous.window.start && place < previous.window.end) return this.#show(previous.window, place);
-    let window: ByteWindow | undefined;
-    try {
-      window = this.windows.at(segment, place);
-      if (window === undefined) return false;
-      const wanted = window.start + window.length - place >= RECORD_HEADER_BYTES ? lengthAt(window, place - window.start) : RECORD_HEADER_BYTES;
-      if (wanted > segment.end - place) return false;
-      if (window.end < place + wanted) window = this.windows.whole(segment, place, wanted);
-      if (window !== undefined && window.length === RECORD_HEADER_BYTES) window = this.windows.whole(segment, place, lengthAt(window, place - window.start));
-    } catch (error) {
-      this.folder.context.log.error(`JetStream could not read ${segment.file.path}: ${error instanceof Error ? error.message : String(error)}`);
-      return false;
-    }
-    if (window === undefined || place < window.start) return false;
-    const at = place - window.start;
-    if (!isIntact(window, at, window.length) || seqAt(window, at) !== index.seqOf(slot)) return false;
-    this.isErased = kindAt(window, at) === KIND_ERASED;
+    const tail = this.#writer.tails.at(segment, place);
+    if (tail !== undefined) return this.#show(tail, place);
+    const window = this.#reader.at(segment, place, index.seqOf(slot));
+    if (window === undefined) return false;
+    this.isErased = kindAt(window, place - window.start) === KIND_ERASED;
     return !this.isErased && this.#show(window, place);
   }
 
@@ -718,7 +460,7 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
   }
 
   get segmentBytes(): number {
-    return this.#segmentBytes;
+    return this.#writer.segmentBytes;
   }
 
   get segments(): readonly FileSegment[] {
@@ -730,7 +472,7 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
   }
 
   isActive(segment: FileSegment): boolean {
-    return segment === this.#active;
+    return segment === this.#writer.active;
   }
 
   /** Puts a rewritten segment where its sources were; the files of all but the first are removed. */
@@ -742,61 +484,31 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
       this.#forget(source);
       this.#syncs.forget(source);
     }
-    this.#previousTail = undefined;
-    this.#cold.push(fresh);
+    this.#writer.tails.forget();
+    this.#cold.add(fresh);
     this.#syncs.folderChanged();
     this.#saveLater(fresh);
     const others = sources.slice(1);
-    if (others.length > 0) this.background.add("remove files", this.#removal(others));
+    if (others.length > 0) this.#removal.later(others);
     if (fresh.live === 0) this.drop(fresh);
-    if (this.#doomed.length > 0) this.flushLater();
+    if (this.#removal.isWaiting) this.flushLater();
   }
 
   #saveLater(segment: FileSegment): void {
-    this.background.add("save an index", this.#save(segment));
+    this.background.add("save an index", saveJob(this, segment));
   }
 
-  /** An index vouches for the records, so they have to be on the device before. */
-  *#save(segment: FileSegment): Job {
-    const isWanted = (): boolean => !segment.isIndexSaved && !segment.isDamaged && segment.isSealed && segment.index !== undefined && segment.live > 0;
-    if (!isWanted()) return;
-    yield segment.file.handle.sync();
-    if (!isWanted() || segment.index === undefined) return;
-    const local = yield* localJob(segment, segment.index, this.subjectTable, this.#notedFloor);
-    if (segment.index === undefined || !this.list.segments.includes(segment)) return;
-    this.folder.writeIndex(segment.file, local);
-    segment.isIndexSaved = true;
-    segment.notes = [];
+  get toldFloor(): number {
+    return this.#notes.floor;
   }
 
-  /** As long as something happens, the windows, indexes and handles that are used stay. */
-  #stayAwake(): void {
-    this.#isBusy = true;
-    if (this.#idleTimer !== undefined || this.#isClosed) return;
-    this.#idleTimer = this.folder.context.clock.after(IDLE_MS, () => {
-      this.#idleTimer = undefined;
-      this.#rest();
-    });
+  letGoUnused(): boolean {
+    return this.#cold.rest();
   }
 
-  #rest(): void {
-    const kept: FileSegment[] = [];
-    for (const segment of this.#cold) {
-      if (segment.isUsed || !(segment.isIndexSaved || segment.isDamaged)) kept.push(segment);
-      else this.#letGo(segment);
-      segment.isUsed = false;
-    }
-    this.#cold = kept;
-    if (this.#isBusy || kept.length > 0) {
-      const wasBusy = this.#isBusy;
-      this.#stayAwake();
-      this.#isBusy = false;
-      if (wasBusy) return;
-    }
-    this.windows.clear();
-    this.#previousTail = undefined;
-    const { tail } = this.#active;
-    if (tail !== undefined && this.#active.writtenEnd === this.#active.end && tail.capacity > TAIL_FIRST_BYTES) this.#active.tail = undefined;
+  letGoAll(): void {
+    this.#windows.clear();
+    this.#writer.tails.rest(this.#writer.active);
   }
 
   // End
@@ -807,12 +519,12 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
     this.#end();
     this.background.stop();
     this.#attempt(() => {
-      this.#active.file.trim();
+      this.#writer.active.file.trim();
       this.#syncs.syncNow();
       for (const segment of this.list.segments) {
         const { index } = segment;
         if (segment.isIndexSaved || segment.isDamaged || !segment.isCreated || index === undefined || segment.writtenEnd < segment.end) continue;
-        this.folder.writeIndex(segment.file, localNow(segment, index, this.subjectTable, this.#notedFloor));
+        this.folder.writeIndex(segment.file, localNow(segment, index, this.subjectTable, this.#notes.floor));
       }
     });
     this.#syncs.close(() => this.#closeHandles());
@@ -821,11 +533,12 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
   #end(): void {
     this.#isClosed = true;
     this.#syncTimer?.cancel();
-    this.#idleTimer?.cancel();
+    this.#idle.stop();
   }
 
   #closeHandles(): void {
-    for (const segment of [...this.list.segments, ...this.#doomed]) segment.file.closeHandle();
+    for (const segment of this.list.segments) segment.file.closeHandle();
+    this.#removal.closeHandles();
   }
 
   destroy(): void {

@@ -26,7 +26,7 @@ export abstract class SegmentedStore<S extends Segment> implements MessageStore 
   abstract readonly uncommittedBytes: number;
 
   readonly state: LiveState;
-  protected readonly subjectTable = new SubjectTable();
+  readonly subjectTable = new SubjectTable();
   protected readonly list: SegmentList<S>;
   protected readonly search: Search<S>;
   /** Where the record that was located last begins: a window and a byte of its buffer. */
