@@ -248,10 +248,11 @@ function authOptions({ values, entries }: Read, reading: Reading): Auth {
   };
 }
 
-/** The one configured, or that of the only operator. */
-function systemAccountName({ system_account: configured, operator = [] }: Read["values"]): string {
+/** The one configured, or that of the only operator; empty: none, for nobody could be a user of an account that is not the operators'. */
+function systemAccountName({ system_account: configured, operator = [], trusted: trustedKeys = [] }: Read["values"]): string {
   if (configured !== undefined) return configured;
-  return operator.length === 1 && operator[0].systemAccount !== "" ? operator[0].systemAccount : DEFAULT_SYSTEM_ACCOUNT;
+  if (operator.length === 0 && trustedKeys.length === 0) return DEFAULT_SYSTEM_ACCOUNT;
+  return operator.length === 1 ? operator[0].systemAccount : "";
 }
 
 /** What concerns several accounts is reported where `accounts` begins, but for a local subject that is used twice: its own item is told. */

@@ -155,7 +155,7 @@ function accountDetails(source: MonitorSource, jetstream: JetStream, options: Js
   const limit = options.limit === 0 ? DEFAULT_PAGE : options.limit;
   const offset = Math.max(0, options.offset);
   const page = limit < 0 ? sorted : sorted.slice(offset, offset + limit);
-  return page.map((account) => accountDetail(source, account, options));
+  return optional(page.map((account) => accountDetail(source, account, options)));
 }
 
 function accountDetail(source: MonitorSource, account: JetStreamAccount, options: JszOptions) {

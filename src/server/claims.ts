@@ -8,7 +8,7 @@ import type { Timer } from "../platform/index.ts";
 import { encodeJson } from "../protocol/index.ts";
 import { fromByteString, toByteString } from "../util/bytes.ts";
 import { Nuid } from "../util/nuid.ts";
-import { shortHash } from "../util/shorthash.ts";
+import { inboxPrefix } from "./lookup.ts";
 import type { Server } from "./server.ts";
 
 /** How trace events name the system's own peer. */
@@ -18,6 +18,8 @@ type Answer = (payload: Uint8Array, subject: string, reply: (payload: string) =>
 
 export class ClaimsDesk {
   readonly #link: InternalLink;
+  /** Where answers to this server's own questions go. */
+  readonly #own: string;
   #sync: Timer | undefined = undefined;
 
   constructor(
@@ -27,6 +29,7 @@ export class ClaimsDesk {
     stored: StoredResolver | undefined,
   ) {
     this.#link = new InternalLink(account, KIND_SYSTEM, "SYSTEM");
+    this.#own = inboxPrefix(server);
     const updateNamed: Answer = async (payload, subject, reply) => reply(this.#inEnvelope(await service.update(textOf(payload), accountIn(subject))));
     this.#serve("$SYS.REQ.ACCOUNT.*.CLAIMS.UPDATE", updateNamed);
     this.#serve("$SYS.ACCOUNT.*.CLAIMS.UPDATE", updateNamed);
@@ -59,8 +62,9 @@ export class ClaimsDesk {
     this.#link.subscribe(
       toByteString(subject),
       (message, delivered) => {
-        const payload = Buffer.from(message.payload());
         const replyTo = message.reply();
+        if (fromByteString(replyTo).startsWith(this.#own) && queue === "") return false;
+        const payload = Buffer.from(message.payload());
         const reply = (text: string): void => {
           if (replyTo !== "") this.#link.publish(replyTo, "", "", toByteString(text));
         };
@@ -77,8 +81,8 @@ export class ClaimsDesk {
     if (stored.intervalMs <= 0) return;
     const { server } = this;
     const nuid = new Nuid((below) => server.random.integer(below));
-    const inbox = `$SYS._INBOX.${shortHash(server.identity.name)}.`;
-    this.#link.subscribe(toByteString(`${inbox}*`), (message) => {
+    const inbox = `${this.#own}${nuid.next().slice(0, 8)}`;
+    this.#link.subscribe(toByteString(inbox), (message) => {
       const text = textOf(message.payload());
       this.service.merge(text).then(
         (problems) => problems.forEach((problem) => server.log.error(`DirResolver - Merging resulted in error: ${problem}`)),
@@ -87,7 +91,7 @@ export class ClaimsDesk {
       return true;
     });
     const ask = (): void => {
-      this.#link.publish("$SYS.REQ.CLAIMS.PACK", toByteString(inbox + nuid.next().slice(0, 8)), "", stored.directory.hash());
+      this.#link.publish("$SYS.REQ.CLAIMS.PACK", toByteString(inbox), "", stored.directory.hash());
       this.#sync = server.clock.after(stored.intervalMs, ask);
     };
     this.#sync = server.clock.after(stored.intervalMs, ask);

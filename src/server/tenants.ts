@@ -9,6 +9,7 @@ import { type AccountClaims, allowsJetStream, type JetStreamClaims, temporaryAcc
 import type { AccountLimitsBody } from "../jetstream/index.ts";
 import type { HttpTls, Timer } from "../platform/index.ts";
 import { ClaimsDesk } from "./claims.ts";
+import { peersOf } from "./lookup.ts";
 import { isPublicKey } from "../util/nkeys.ts";
 import type { Server } from "./server.ts";
 
@@ -257,9 +258,7 @@ function makeResolver(server: Server, trust: Trust): Resolver {
   const { resolver, resolverTls, preloads } = options.operator;
   if (resolver?.kind === "url") return new UrlResolver(platform.http, resolver.url, resolverTls === undefined ? undefined : httpTls(resolverTls));
   if (resolver?.kind !== "full" && resolver?.kind !== "cache") return new MemoryResolver(tokensOf(preloads));
-  // Other servers are asked once there are routes to them.
-  const nobody = { lookup: (): Promise<undefined> => Promise.resolve(undefined) };
-  return new StoredResolver({ disk: platform.disk, clock: platform.clock, log }, resolver, nobody, (issuer) => trust.trusts(issuer));
+  return new StoredResolver({ disk: platform.disk, clock: platform.clock, log }, resolver, peersOf(server), (issuer) => trust.trusts(issuer));
 }
 
 function httpTls({ caPem, certificates, insecure }: TlsOptions): HttpTls {

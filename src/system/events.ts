@@ -64,7 +64,7 @@ export class Events {
     if (!this.outlet.isWanted(subject)) return;
     const atNs = this.host.platform.clock.nowNs();
     // How far away it is, nobody knows yet.
-    const { rtt: _, ...client } = clientBlock(link);
+    const { rtt: _, ...client } = clientBlock(link, this.host.options);
     this.#later(() => this.outlet.publish(subject, { ...this.#head(CONNECT, atNs), server: this.host.serverBlock(), client }));
   }
 
@@ -128,7 +128,7 @@ export class Events {
   /** Who it was and what it did, as it is now; the server's part is added when it is sent. */
   #farewell(link: ClientLink, reason: string, atNs: bigint): () => Body {
     const stop = timestamp(atNs);
-    const { server: _, ...client } = clientBlock(link);
+    const { server: _, ...client } = clientBlock(link, this.host.options);
     const rest = {
       client: withStop(client, stop),
       sent: { msgs: link.inMsgs, bytes: link.inBytes },

@@ -28,6 +28,7 @@ export function statsz(source: SystemHost): Body {
     slow_consumer_stats: all.slow_consumers === 0 ? undefined : all.slow_consumer_stats,
     stale_connections: all.stale_connections === 0 ? undefined : all.stale_connections,
     stale_connection_stats: all.stale_connections === 0 ? undefined : all.stale_connection_stats,
+    stalled_clients: all.stalled_clients === 0 ? undefined : all.stalled_clients,
     jetstream: source.jetstream === undefined ? undefined : withoutFolder(all.jetstream),
     active_servers: 1,
     gomaxprocs: all.gomaxprocs,
@@ -45,7 +46,6 @@ function withoutFolder(jetstream: object): object {
 export class StatszTimer {
   #timer: Timer | undefined = undefined;
   #intervalMs = FIRST_MS;
-  #lastMs = Number.NEGATIVE_INFINITY;
 
   constructor(
     private readonly clock: SystemHost["platform"]["clock"],
@@ -63,16 +63,10 @@ export class StatszTimer {
 
   /** Somebody asked all servers to tell it. */
   now(): void {
-    this.#lastMs = this.clock.monotonicMs();
     this.send();
   }
 
   stop(): void {
     this.#timer?.cancel();
-  }
-
-  /** When it was told last, on the monotonic clock. */
-  get lastMs(): number {
-    return this.#lastMs;
   }
 }

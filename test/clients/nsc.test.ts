@@ -144,6 +144,20 @@ if (hasTool("nsc")) {
       await app.flush();
     });
 
+    test.concurrent("keeps in a cache what is used", async () => {
+      const site = await Site.open(binary, "nats-resolver-cache", { APP: ["app"] });
+      expect(await site.work.nsc("push", "--account", "APP")).toContain("jwt update cache skipped");
+      await site.refused("APP", "app");
+      // Another server, played by a client, has the account.
+      const peer = await site.join("SYS", "sys");
+      peer.subscribe(`$SYS.REQ.ACCOUNT.${site.work.key("APP")}.CLAIMS.LOOKUP`, { callback: (_, message) => void message.respond(site.work.token("APP")) });
+      await peer.flush();
+      const app = await site.join("APP", "app");
+      await site.work.nsc("edit", "account", "APP", "--deny-pub", "closed.>");
+      expect(await site.work.nsc("push", "--account", "APP")).toContain("jwt updated cache");
+      expect(await permissions(app)).toMatchObject({ publish: { deny: ["closed.>"] } });
+    });
+
     test.concurrent("activates a private export for one account", async () => {
       const site = await Site.open(binary, "nats-resolver", { FARM: ["cow"], SHOP: ["clerk"], THIEF: ["thief"] });
       const { work } = site;
@@ -192,7 +206,7 @@ if (hasTool("nsc")) {
       const problem = told(joe);
       joe.publish("work.ann.done");
       expect(await problem).toBeInstanceOf(PermissionViolationError);
-      if (hasCli) expect((await runCli(["--server", site.url, "--creds", work.creds("APP", "joe"), "account", "info"])).stdout).toMatch(/User: joe \(U[A-Z2-7]{55}\)[^]*work\.joe\.>/);
+      if (hasCli) expect((await runCli(["--server", site.url, "--creds", work.creds("APP", "joe"), "--timeout", "1s", "account", "info"])).stdout).toMatch(/User: joe \(U[A-Z2-7]{55}\)[^]*work\.joe\.>/);
 
       await work.nsc("edit", "account", "APP", "--rm-sk", signingKey(work, "APP"));
       await site.push("APP");

@@ -4,6 +4,8 @@
  */
 import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { connect, jwtAuthenticator, type NatsConnection } from "@nats-io/transport-node";
 import { poll, within } from "../../support/deadline.ts";
 import { accountToken, ISSUED_S, keyNamed, type Named, operatorToken, userToken } from "../../support/jwt.ts";
@@ -119,6 +121,35 @@ describe.each(binaries)("%s", (binary) => {
     // What the folder has now is what it asks with.
     const wanted = hashOf(token(system), token(a, "newer", ISSUED_S + 100), token(b, "", ISSUED_S + 1), token(c));
     await poll(3000, "the new hash", async () => ((await peer.question()).hash.equals(wanted) ? true : undefined));
+    await peer.close();
+  });
+
+  test.each(["full", "cache"])("asks others for an account that is not in its %s folder", async (type) => {
+    const config = `operator: ${operatorToken(operator, { system_account: system.publicKey })}\nresolver: { type: ${type}, dir: "jwt", timeout: "300ms" }\nresolver_preload: { ${system.publicKey}: ${token(system)} }`;
+    const server = await ServerProcess.start({ binary, config });
+    servers.push(server);
+    const peer = await Peer.of(server);
+    const silent = keyNamed("account", "SILENT");
+    peer.connection.subscribe("$SYS.REQ.ACCOUNT.*.CLAIMS.LOOKUP", {
+      callback: (_, message) => {
+        const [, , , account] = message.subject.split(".");
+        if (account === d.publicKey) message.respond(token(d));
+        else if (account === b.publicKey) message.respond(accountToken(b, keyNamed("operator", "P")));
+        else if (account === a.publicKey) message.respond();
+      },
+    });
+    await peer.connection.flush();
+    const login = (account: Named): Promise<string> => {
+      const authenticator = jwtAuthenticator(userToken(user, account), Buffer.from(user.seed));
+      return connect({ servers: `127.0.0.1:${server.ports.nats?.port}`, authenticator, reconnect: false }).then(
+        (connection) => connection.close().then(() => "in"),
+        (error: unknown) => (error instanceof Error ? error.message : ""),
+      );
+    };
+    expect(await login(d)).toBe("in");
+    expect(readFileSync(join(server.folder, "jwt", `${d.publicKey}.jwt`), "utf8")).toBe(token(d));
+    for (const account of [a, b, silent]) expect(await login(account)).toBe("Authorization Violation");
+    for (const problem of ["account jwt not found", "fetching jwt timed out"]) await server.waitForLog((line) => logText(line) === `[WRN] Account fetch failed: ${problem}`);
     await peer.close();
   });
 
