@@ -40,7 +40,16 @@ export class AtomicBatches {
     const stream = this.#stream;
     stream.touch();
     const refusal = this.#receive(input, headers, reply);
-    if (refusal !== undefined && reply !== "") stream.acks.refused(reply, stream.lastSeq, refusal);
+    if (refusal === undefined) return;
+    stream.ingest.noteRefusal(refusal);
+    if (reply !== "") stream.acks.refused(reply, stream.lastSeq, refusal);
+  }
+
+  /** Why no batch is taken at all. */
+  refusal(): ApiErrorBody | undefined {
+    const { sealed, allow_atomic: allowed } = this.#stream.config;
+    if (sealed) return errorBody(10109);
+    return allowed ? undefined : errorBody(10174);
   }
 
   #receive(input: PublishInput, headers: PublishHeaders, reply: string): ApiErrorBody | undefined {

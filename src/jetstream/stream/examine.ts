@@ -141,7 +141,8 @@ function edit(stream: Stream, input: PublishInput, headers: PublishHeaders, into
   const removed: H[] = [];
   const added: [string, string][] = [];
   if (headers.get(H.RequestInfo) !== undefined) removed.push(H.RequestInfo);
-  if (headers.get(H.TraceDest) !== undefined) {
+  // A message that is followed says so only as far as here.
+  if (headers.get(H.TraceDest) !== undefined && stream.ingest.isFollowed) {
     removed.push(H.TraceDest);
     added.push(["Nats-Trace-Dest", "trace disabled"]);
   }

@@ -36,6 +36,7 @@ import { type OpenedStore, openStore, storeOptions } from "./openstore.ts";
 import { Sourcing } from "./sourcing.ts";
 import { Stamp } from "./stamp.ts";
 import { Sweeps } from "./sweep.ts";
+import { Traces } from "./tracing.ts";
 import { Trimmer } from "./trim.ts";
 
 /** Removals that no message follows are written after this long. */
@@ -51,6 +52,7 @@ export class Stream implements AssetStream, ConsumerStream, SourcedStream {
   readonly store: MessageStore;
   readonly consumers: StreamConsumers;
   readonly acks: PublishAcks;
+  readonly traces = new Traces();
   readonly stamp: Stamp;
   readonly dedup: DuplicateWindow;
   readonly trimmer: Trimmer;
@@ -405,6 +407,7 @@ export class Stream implements AssetStream, ConsumerStream, SourcedStream {
     this.store.flush();
     if (this.trimmer.run()) this.#flushLater();
     this.acks.send(this.store.committedSeq);
+    this.traces.send(this.store.committedSeq);
     this.countUsage();
     this.direct.answer();
   }
@@ -420,6 +423,7 @@ export class Stream implements AssetStream, ConsumerStream, SourcedStream {
     this.#writeError = undefined;
     if (this.republisher.isOn) this.republisher.committed(seq);
     this.acks.send(seq);
+    this.traces.send(seq);
     if (this.consumers.count > 0) this.consumers.committed(seq);
   }
 
@@ -440,6 +444,7 @@ export class Stream implements AssetStream, ConsumerStream, SourcedStream {
     const refusal = errorBody(10077, { err: "insufficient storage resources available" });
     this.lastSeq = this.store.state.lastSeq;
     this.acks.takeBack(firstSeq, refusal);
+    this.traces.takeBack(firstSeq, refusal);
     this.fastBatches.takeBack(firstSeq, refusal);
     this.dedup.takeBack(firstSeq);
     this.trimmer.takeBack(firstSeq);
