@@ -74,6 +74,8 @@ export class Stream implements AssetStream, ConsumerStream, SourcedStream {
   /** Message id of the last stored message; empty when it has none. */
   lastMsgId = "";
   readonly #subscriptions = new Map<string, InternalSubscription>();
+  /** Sequences without messages that are not committed yet. */
+  #passedOver = 0;
   /** Bytes that the account counts for this stream. */
   #countedBytes = 0;
   #touched = false;
@@ -342,10 +344,18 @@ export class Stream implements AssetStream, ConsumerStream, SourcedStream {
     return this.store.sizeOf(view.subject.length, view.bodyStart - view.headerStart, view.end - view.bodyStart);
   }
 
+  /** Sequences up to `seq` are used up without messages. */
+  passOver(seq: number, seconds: number, nanos: number): void {
+    this.store.skip(seq, seconds, nanos);
+    this.#passedOver += seq - this.lastSeq;
+    this.lastSeq = seq;
+    this.touch();
+  }
+
   /** Whether more waits to be committed than may. */
   isOverrun(): boolean {
     const { maxBufferedBytes, maxBufferedMessages } = this.account.context.settings;
-    return this.lastSeq - this.store.committedSeq > maxBufferedMessages || this.store.uncommittedBytes > maxBufferedBytes;
+    return this.lastSeq - this.#passedOver - this.store.committedSeq > maxBufferedMessages || this.store.uncommittedBytes > maxBufferedBytes;
   }
 
   rememberId(id: string, seq: number): void {
@@ -421,6 +431,7 @@ export class Stream implements AssetStream, ConsumerStream, SourcedStream {
 
   #onCommitted(seq: number): void {
     this.#writeError = undefined;
+    this.#passedOver = 0;
     if (this.republisher.isOn) this.republisher.committed(seq);
     this.acks.send(seq);
     this.traces.send(seq);
@@ -507,7 +518,9 @@ export class Stream implements AssetStream, ConsumerStream, SourcedStream {
   }
 
   storeMirrored(seq: number, seconds: number, nanos: number, subject: string, message: Message): boolean {
-    return this.#sourcing.storeMirrored(seq, seconds, nanos, subject, message);
+    const isTaken = this.#sourcing.storeMirrored(seq, seconds, nanos, subject, message);
+    if (isTaken) this.direct.mirrored();
+    return isTaken;
   }
 
   skipTo(seq: number): void {
