@@ -13,7 +13,7 @@ import type { Stream } from "./stream.ts";
 import { parseTtl } from "./ttl.ts";
 
 const RECORD_MAX_BYTES = 32 * 1024 * 1024;
-const HEADER_MAX_BYTES = 65535;
+export const HEADER_MAX_BYTES = 65535;
 
 /** Unsigned decimal; anything else is a number that no sequence has. */
 function sequenceOf(text: string): number {

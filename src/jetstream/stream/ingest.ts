@@ -10,7 +10,7 @@ import { toByteString } from "../../util/bytes.ts";
 import { type ApiErrorBody, errorBody } from "../api/errors.ts";
 import type { NewMessage } from "../store/index.ts";
 import type { BatchEffects } from "./batcheffects.ts";
-import { examine, examineSizes } from "./examine.ts";
+import { examine, examineSizes, HEADER_MAX_BYTES } from "./examine.ts";
 import { H, PublishHeaders } from "./headers.ts";
 import { Judgement, Mark, PublishInput, Rollup } from "./judgement.ts";
 import type { Stream } from "./stream.ts";
@@ -229,7 +229,7 @@ export class Ingest {
   }
 
   #refusePlain(input: PublishInput): ApiErrorBody | undefined {
-    if (this.#isPlain && this.#maxSize < 0) return undefined;
+    if (this.#isPlain && this.#maxSize < 0 && input.headerLength <= HEADER_MAX_BYTES) return undefined;
     if (this.#isSealed) return errorBody(10109);
     if (this.#stream.config.allow_msg_counter) return errorBody(10169);
     return examineSizes(this.#stream, input);
