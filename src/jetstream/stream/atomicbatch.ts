@@ -138,7 +138,10 @@ export class AtomicBatches {
   #abandon(batch: Batch, reason: Reason, error: ApiErrorBody | undefined): ApiErrorBody | undefined {
     this.#forget(batch);
     const { account, name } = this.#stream;
-    account.advise(`ADVISORY.STREAM.BATCH_ABANDONED.${name}`, "stream_batch_abandoned", { stream: name, batch: fromByteString(batch.id), reason }, "both");
+    const { domain } = account.context.settings;
+    // Here the domain is not the last.
+    const fields = { stream: name, ...(domain === "" ? {} : { domain }), batch: fromByteString(batch.id), reason };
+    account.advise(`ADVISORY.STREAM.BATCH_ABANDONED.${name}`, "stream_batch_abandoned", fields, "both");
     return error;
   }
 

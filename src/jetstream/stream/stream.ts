@@ -331,7 +331,6 @@ export class Stream implements AssetStream, ConsumerStream, SourcedStream {
     if (removed === undefined) return undefined;
     this.#countedBytes -= removed.bytes;
     this.account.addUsage(this.config.storage, -removed.bytes);
-    this.trimmer.removed(removed.subject);
     this.consumers.removed(seq, removed.subject);
     this.schedules.removed(seq, removed.subject);
     this.touch();
