@@ -16,7 +16,7 @@ import { toByteString } from "../util/bytes.ts";
 import { type AccountTiers, JetStreamAccount, OfflineError } from "./account.ts";
 import { accountRoutes } from "./api/account.ts";
 import { consumerRoutes } from "./api/consumers.ts";
-import { Dispatcher } from "./api/dispatch.ts";
+import { Dispatcher, isOfApi } from "./api/dispatch.ts";
 import { messageRoutes } from "./api/messages.ts";
 import { snapshotRoutes } from "./api/snapshots.ts";
 import { streamRoutes } from "./api/streams.ts";
@@ -230,6 +230,11 @@ export class JetStream implements JetStreamContext {
       if (purges && subject.startsWith(PURGE_PREFIX)) return this.#purgeAccount(link, subject.slice(PURGE_PREFIX.length), message.reply());
       // Who takes the API of another account talks to that one's JetStream.
       if (account.importsService(subject)) return false;
+      if (message.trace !== undefined && isOfApi(subject)) {
+        // The API is a service of the system account's, as traces show it, and they do not pass into that.
+        message.trace.served(this.#host.systemAccount()?.name ?? "$SYS", subject, subject);
+        if (message.trace.only) return false;
+      }
       return this.#dispatcher.receive(link, message, subject, origin);
     };
     link.subscribe("$JS.API.>", receive(account.isSystem));

@@ -7,6 +7,6 @@ export type { Mapping } from "./mapping.ts";
 export { Message } from "./message.ts";
 export { hasNoEmptyToken, hasWildcard, intersectionOf, isSubsetOf, isValidConfiguredSubject, isValidLiteralSubject, isValidSubject, subjectMatches, subjectsOverlap, tokenCount } from "./subject.ts";
 export { Delivery, Subscription } from "./subscription.ts";
-export type { MessageTrace } from "./messagetrace.ts";
+export type { MessageTrace, StreamTrace, TraceOutcome } from "./messagetrace.ts";
 export type { ClientDetails, SeenSubject, Subscriber } from "./subscription.ts";
 export { SubjectTransform, TransformError } from "./transform.ts";

@@ -13,8 +13,22 @@ export interface MessageTrace {
   streamed(importer: string, to: string): void;
   /** It goes to a service of `account`, or back from one to `account`: what is `from` here is `to` over there. */
   served(account: string, from: string, to: string): void;
+  /** A stream looks at it. The trace is told once all streams have said what became of it. */
+  examined(stream: string): StreamTrace;
   /** Delivers in `account`, or only asks; returns how many took it. */
   distribute(result: MatchResult, message: Message, seen: SeenSubject, origin: Subscriber | undefined, account: string): number;
   /** The same for a single taker, which the event shows as `shown`. */
   offer(taker: Subscription, shown: Subscription, message: Message, seen: SeenSubject, origin: Subscriber | undefined, account: string): Delivery;
+}
+
+/** What became of a traced message in one stream. */
+export interface StreamTrace {
+  /** Once, or never: then the trace is not told. `subject`: it is stored under that one, or would have been but for an error; `nointerest`: nobody is interested, so it was not. */
+  end(outcome: TraceOutcome): void;
+}
+
+export interface TraceOutcome {
+  readonly subject?: string;
+  readonly nointerest?: true;
+  readonly error?: string;
 }

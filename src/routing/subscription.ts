@@ -42,6 +42,8 @@ export interface Subscriber {
   details?(serverName: string): ClientDetails;
   /** Present in what carries messages between accounts: it tells a trace itself what becomes of a message, and never delivers one that is only looked at. */
   readonly isExchange?: true;
+  /** Present in what looks itself at whether a message is only looked at (`MessageTrace.only`): traces show of it what it tells, and no delivery. */
+  readonly seesTraces?: true;
 }
 
 export class Subscription {

@@ -71,7 +71,7 @@ export class Dispatcher {
   /** Takes a request of an account; false when nobody here answers on that subject. The message is valid during the call only. */
   receive(link: InternalLink, message: Message, subject: string, origin: Subscriber | undefined): boolean {
     const rest = subject.slice(PREFIX.length);
-    if (rest.startsWith("CONSUMER.MSG.NEXT.") || rest.startsWith("CONSUMER.RESET.")) {
+    if (isConsumersOwn(rest)) {
       const account = this.source.account(link.account.name);
       return account !== undefined && this.source.pull(account, message, subject, origin);
     }
@@ -228,6 +228,17 @@ export class Dispatcher {
       ...(domain === "" ? {} : { domain }),
     });
   }
+}
+
+/** Requests that a consumer takes itself. */
+function isConsumersOwn(rest: string): boolean {
+  return rest.startsWith("CONSUMER.MSG.NEXT.") || rest.startsWith("CONSUMER.RESET.");
+}
+
+/** Whether the API answers a request, and not a consumer or a stream. */
+export function isOfApi(subject: string): boolean {
+  const rest = subject.slice(PREFIX.length);
+  return !isConsumersOwn(rest) && !rest.startsWith("DIRECT.");
 }
 
 function responseType(route: Route): string {

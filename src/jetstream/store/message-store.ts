@@ -118,6 +118,8 @@ export interface MessageStore {
 
   /** Subject of a message, without reading it; undefined when it is not there. */
   subjectOf(seq: number): string | undefined;
+  /** How many messages the subject of a message has, without reading it; 0 when it is not there. */
+  crowdOf(seq: number): number;
   /** Undefined when nothing is stored under the subject. */
   subjectState(subject: string): SubjectState | undefined;
   /** Subjects that match, with their figures, in no particular order. Lazily: a caller may stop. */

@@ -40,7 +40,16 @@ export class AtomicBatches {
     const stream = this.#stream;
     stream.touch();
     const refusal = this.#receive(input, headers, reply);
-    if (refusal !== undefined && reply !== "") stream.acks.refused(reply, stream.lastSeq, refusal);
+    if (refusal === undefined) return;
+    stream.ingest.noteRefusal(refusal);
+    if (reply !== "") stream.acks.refused(reply, stream.lastSeq, refusal);
+  }
+
+  /** Why no batch is taken at all. */
+  refusal(): ApiErrorBody | undefined {
+    const { sealed, allow_atomic: allowed } = this.#stream.config;
+    if (sealed) return errorBody(10109);
+    return allowed ? undefined : errorBody(10174);
   }
 
   #receive(input: PublishInput, headers: PublishHeaders, reply: string): ApiErrorBody | undefined {
@@ -129,7 +138,10 @@ export class AtomicBatches {
   #abandon(batch: Batch, reason: Reason, error: ApiErrorBody | undefined): ApiErrorBody | undefined {
     this.#forget(batch);
     const { account, name } = this.#stream;
-    account.advise(`ADVISORY.STREAM.BATCH_ABANDONED.${name}`, "stream_batch_abandoned", { stream: name, batch: fromByteString(batch.id), reason }, "both");
+    const { domain } = account.context.settings;
+    // Here the domain is not the last.
+    const fields = { stream: name, ...(domain === "" ? {} : { domain }), batch: fromByteString(batch.id), reason };
+    account.advise(`ADVISORY.STREAM.BATCH_ABANDONED.${name}`, "stream_batch_abandoned", fields, "both");
     return error;
   }
 

@@ -62,7 +62,19 @@ export class DirectReader {
   #awaitOrigin(origin: string): void {
     const mirror = this.#stream.replenisher?.mirrorInfo();
     if (mirror !== undefined && mirror.active >= 0 && mirror.lag <= MIRROR_LAG_MAX) return this.#subscribe(origin);
-    this.#waitsForOrigin = this.#stream.account.context.clock.after(MIRROR_CHECK_MS, () => this.#awaitOrigin(origin));
+    this.#waitsForOrigin = this.#stream.account.context.clock.after(MIRROR_CHECK_MS, () => {
+      this.#waitsForOrigin = undefined;
+      this.#awaitOrigin(origin);
+    });
+  }
+
+  /** The mirror took a message: it may have caught up. */
+  mirrored(): void {
+    const { mirror } = this.#stream.config;
+    if (this.#waitsForOrigin === undefined || mirror === undefined) return;
+    this.#waitsForOrigin.cancel();
+    this.#waitsForOrigin = undefined;
+    this.#awaitOrigin(toByteString(mirror.name));
   }
 
   #subscribe(name: string): void {
@@ -78,6 +90,7 @@ export class DirectReader {
     for (const subscription of this.#subscriptions) this.#stream.account.link.unsubscribe(subscription);
     this.#subscriptions = [];
     this.#waitsForOrigin?.cancel();
+    this.#waitsForOrigin = undefined;
   }
 
   stop(): void {

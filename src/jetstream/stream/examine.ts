@@ -13,7 +13,7 @@ import type { Stream } from "./stream.ts";
 import { parseTtl } from "./ttl.ts";
 
 const RECORD_MAX_BYTES = 32 * 1024 * 1024;
-const HEADER_MAX_BYTES = 65535;
+export const HEADER_MAX_BYTES = 65535;
 
 /** Unsigned decimal; anything else is a number that no sequence has. */
 function sequenceOf(text: string): number {
@@ -141,7 +141,8 @@ function edit(stream: Stream, input: PublishInput, headers: PublishHeaders, into
   const removed: H[] = [];
   const added: [string, string][] = [];
   if (headers.get(H.RequestInfo) !== undefined) removed.push(H.RequestInfo);
-  if (headers.get(H.TraceDest) !== undefined) {
+  // A message that is followed says so only as far as here.
+  if (headers.get(H.TraceDest) !== undefined && stream.ingest.isFollowed) {
     removed.push(H.TraceDest);
     added.push(["Nats-Trace-Dest", "trace disabled"]);
   }

@@ -81,13 +81,21 @@ export class FastBatches {
     stream.touch();
     const control = parseControl(reply);
     const refusal = control === undefined ? errorBody(10206) : this.#receive(input, reply, headers, control);
-    if (refusal !== undefined) stream.acks.refused(reply, stream.lastSeq, refusal);
+    if (refusal === undefined) return;
+    stream.ingest.noteRefusal(refusal);
+    stream.acks.refused(reply, stream.lastSeq, refusal);
+  }
+
+  /** Why no batch is taken at all. */
+  refusal(): ApiErrorBody | undefined {
+    const { sealed, allow_batched: allowed } = this.#stream.config;
+    if (sealed) return errorBody(10109);
+    return allowed ? undefined : errorBody(10205);
   }
 
   #receive(input: PublishInput, reply: string, headers: PublishHeaders | undefined, control: Control): ApiErrorBody | undefined {
-    const stream = this.#stream;
-    if (stream.config.sealed) return errorBody(10109);
-    if (!stream.config.allow_batched) return errorBody(10205);
+    const refusal = this.refusal();
+    if (refusal !== undefined) return refusal;
     if (control.id.length > ID_MAX_BYTES) return errorBody(10207);
     const known = this.#batches.get(control.id);
     if (known === undefined && (control.seq !== 1 || control.operation === Operation.Ping)) return errorBody(10208);

@@ -156,6 +156,15 @@ export function withHeaders(block: string, added: readonly (readonly [name: stri
   return blockOf([...lines, ...added.map(([name, value]) => `${name}: ${value}`)]);
 }
 
+/** A block in which a header has this value: where it was, or as the last. */
+export function withValue(block: string, name: string, value: string): string {
+  const lines = block.split("\r\n").slice(1).filter((line) => line !== "");
+  const at = lines.findIndex((line) => line.startsWith(`${name}:`));
+  if (at < 0) return withHeaders(block, [[name, value]]);
+  lines[at] = `${name}: ${value}`;
+  return blockOf(lines);
+}
+
 function blockOf(lines: readonly string[]): string {
   return lines.length === 0 ? "" : `NATS/1.0\r\n${lines.join("\r\n")}\r\n\r\n`;
 }

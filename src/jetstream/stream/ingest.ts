@@ -4,16 +4,17 @@
  *
  * What was stored in a turn is committed at the end of the turn, by the stream; acknowledgements, republished copies and deliveries follow from there.
  */
-import type { Message } from "../../routing/index.ts";
+import type { Message, MessageTrace, TraceOutcome } from "../../routing/index.ts";
 import { SubjectTransform } from "../../routing/index.ts";
 import { toByteString } from "../../util/bytes.ts";
 import { type ApiErrorBody, errorBody } from "../api/errors.ts";
 import type { NewMessage } from "../store/index.ts";
 import type { BatchEffects } from "./batcheffects.ts";
-import { examine, examineSizes } from "./examine.ts";
+import { examine, examineSizes, HEADER_MAX_BYTES } from "./examine.ts";
 import { H, PublishHeaders } from "./headers.ts";
 import { Judgement, Mark, PublishInput, Rollup } from "./judgement.ts";
 import type { Stream } from "./stream.ts";
+import { DUPLICATE, isStoringError, refusedOutcome } from "./tracing.ts";
 
 /** `$FI` at the end of a reply subject marks messages of a fast batch. */
 const FAST_SUFFIX = ".$FI";
@@ -53,6 +54,9 @@ export class Ingest {
   #maxMsgs = -1;
   #maxBytes = -1;
   #maxPerSubject = -1;
+  #isFollowed = false;
+  /** What the trace of the message at hand is told, when that is not that it was stored. */
+  #outcome: TraceOutcome | undefined = undefined;
 
   constructor(stream: Stream) {
     this.#stream = stream;
@@ -77,6 +81,11 @@ export class Ingest {
 
   /** A message published on one of the stream's subjects. */
   receive(message: Message, published: string): boolean {
+    if (message.trace !== undefined) return this.#receiveTraced(message, published, message.trace);
+    return this.#receive(message, published);
+  }
+
+  #receive(message: Message, published: string): boolean {
     const stream = this.#stream;
     const { buffer, bodyStart, headerLength } = message;
     const reply = message.replyStart === message.replyEnd ? "" : message.reply();
@@ -96,6 +105,63 @@ export class Ingest {
     if (headerLength > 0) this.#receiveWithHeaders(input, answerTo);
     else this.#receivePlain(input, answerTo);
     return true;
+  }
+
+  /** A message that somebody follows; it may only want to be looked at. */
+  #receiveTraced(message: Message, published: string, trace: MessageTrace): boolean {
+    const stream = this.#stream;
+    const told = trace.examined(stream.nameBytes);
+    const before = stream.lastSeq;
+    this.#outcome = undefined;
+    this.#isFollowed = true;
+    try {
+      if (trace.only) this.#look(message, published);
+      else this.#receive(message, published);
+    } finally {
+      this.#isFollowed = false;
+    }
+    const isStored = trace.only || stream.lastSeq > before;
+    // Messages of a batch that is not complete yet are not told of.
+    const outcome = this.#outcome ?? (isStored ? this.#storedOutcome(this.#input.subject) : undefined);
+    if (outcome === undefined) return true;
+    stream.traces.add(told, stream.lastSeq, outcome);
+    stream.touch();
+    return true;
+  }
+
+  #storedOutcome(subject: string): TraceOutcome {
+    return this.#checksInterest && !this.#stream.consumers.hasInterest(subject) ? { subject, nointerest: true } : { subject };
+  }
+
+  /** Checks what is checked before a message goes to the store, and answers only who is refused. */
+  #look(message: Message, published: string): void {
+    const stream = this.#stream;
+    const { buffer, bodyStart, headerLength } = message;
+    const input = this.#input;
+    input.set(this.transformed(published), buffer, bodyStart, bodyStart + headerLength, message.bodyEnd);
+    const judgement = this.#judgement;
+    judgement.clear();
+    const headers = this.#read(input);
+    const refusal = message.reply().endsWith(FAST_SUFFIX)
+      ? stream.fastBatches.refusal()
+      : headers.get(H.BatchId) !== undefined
+        ? stream.atomicBatches.refusal()
+        : headers.any
+          ? examine(stream, input, headers, judgement, undefined)
+          : this.#refusePlain(input);
+    const reply = this.#noAck ? "" : message.reply();
+    if (refusal !== undefined && !isStoringError(refusal)) this.#refuse(reply, refusal);
+    else if (judgement.duplicateOf > 0) this.#duplicate(reply, judgement.duplicateOf);
+  }
+
+  /** Whether the message at hand is followed by a trace. */
+  get isFollowed(): boolean {
+    return this.#isFollowed;
+  }
+
+  /** The message at hand was refused: its trace is told, if it has one. */
+  noteRefusal(error: ApiErrorBody): void {
+    if (this.#isFollowed) this.#outcome = refusedOutcome(error, this.#input.subject, this.#headers);
   }
 
   /** The subject that a message published on `subject` is stored under. */
@@ -132,11 +198,7 @@ export class Ingest {
     const judgement = this.#judgement;
     const refusal = examine(stream, input, headers, judgement, undefined) ?? this.refusalOf(input, judgement);
     if (refusal !== undefined) return this.#refuse(reply, refusal);
-    if (judgement.duplicateOf > 0) {
-      stream.touch();
-      if (reply !== "") stream.acks.duplicate(reply, stream.lastSeq, judgement.duplicateOf);
-      return;
-    }
+    if (judgement.duplicateOf > 0) return this.#duplicate(reply, judgement.duplicateOf);
     const seq = this.place(input, judgement, 0);
     if (reply === "") return;
     if (judgement.value === undefined) stream.acks.stored(reply, seq);
@@ -152,14 +214,22 @@ export class Ingest {
     return this.#refuseForRoom(input.subject, headerLength, payloadLength, judgement.rollup, batch);
   }
 
+  #duplicate(reply: string, of: number): void {
+    const stream = this.#stream;
+    stream.touch();
+    if (this.#isFollowed) this.#outcome = DUPLICATE;
+    if (reply !== "") stream.acks.duplicate(reply, stream.lastSeq, of);
+  }
+
   #refuse(reply: string, error: ApiErrorBody): void {
     const stream = this.#stream;
     stream.touch();
+    this.noteRefusal(error);
     if (reply !== "") stream.acks.refused(reply, stream.lastSeq, error);
   }
 
   #refusePlain(input: PublishInput): ApiErrorBody | undefined {
-    if (this.#isPlain && this.#maxSize < 0) return undefined;
+    if (this.#isPlain && this.#maxSize < 0 && input.headerLength <= HEADER_MAX_BYTES) return undefined;
     if (this.#isSealed) return errorBody(10109);
     if (this.#stream.config.allow_msg_counter) return errorBody(10169);
     return examineSizes(this.#stream, input);

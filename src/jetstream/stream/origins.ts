@@ -74,7 +74,9 @@ function transformsOverlap({ subject_transforms: transforms = [] }: StreamSource
 }
 
 function checkExternal(external: ExternalStream): void {
-  if (hasWildcard(toByteString(external.deliver))) throw apiError(10024, { prefix: external.deliver });
+  const deliver = toByteString(external.deliver);
+  // The text tells of one kind of what can not be.
+  if (deliver !== "" && (!isValidConfiguredSubject(deliver) || hasWildcard(deliver))) throw apiError(10024, { prefix: external.deliver });
   if (external.api === "") return;
   const api = toByteString(external.api);
   if (!isValidConfiguredSubject(api) || hasWildcard(api)) throw invalidConfig(`stream external api prefix ${JSON.stringify(external.api)} must be a valid subject without wildcards`);

@@ -27,9 +27,10 @@ export class Purger {
     const purgesAll = filter === undefined || filter === ">";
     if (purgesAll && seq === 0 && keep === 0) return this.#clear();
     const filters = purgesAll ? ALL : [filter];
-    const total = this.stream.store.countPending(filters, 0, false);
-    const below = seq > 0 ? seq : this.stream.lastSeq + 1;
-    return this.stream.sweeps.run("purge", keep > 0 ? this.#keep(filters, keep, total) : this.#purgeBelow(below, filters), keep > 0 ? Math.max(0, total - keep) : total);
+    const { store, sweeps, lastSeq } = this.stream;
+    if (keep === 0) return sweeps.run("purge", this.#purgeBelow(seq > 0 ? seq : lastSeq + 1, filters), store.state.messages);
+    const total = store.countPending(filters, 0, false);
+    return sweeps.run("purge", this.#keep(filters, keep, total), Math.max(0, total - keep));
   }
 
   /** Messages below `seq` that match go; without a filter all. */

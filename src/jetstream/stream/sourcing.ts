@@ -1,7 +1,7 @@
 /** Storing what a mirror or a source brings. Spec: streams, section 8.3 and 8.4. */
 import { Message } from "../../routing/index.ts";
 import { addToCounter, parseCounter, storedCounterSources } from "./counter.ts";
-import { H, HEADER_NAMES, PublishHeaders, withHeaders, withoutHeaders } from "./headers.ts";
+import { H, HEADER_NAMES, PublishHeaders, withHeaders, withoutHeaders, withValue } from "./headers.ts";
 import { marksOf } from "./ingest.ts";
 import { Judgement, PublishInput, Rollup } from "./judgement.ts";
 import type { Stream } from "./stream.ts";
@@ -51,9 +51,7 @@ export class Sourcing {
     const { stream } = this;
     if (seq <= stream.lastSeq + 1) return;
     const { state } = stream.store;
-    stream.store.skip(seq - 1, seconds ?? state.lastSeconds, nanos ?? state.lastNanos);
-    stream.lastSeq = seq - 1;
-    stream.touch();
+    stream.passOver(seq - 1, seconds ?? state.lastSeconds, nanos ?? state.lastNanos);
   }
 
   storeSourced(subject: string, sourceHeader: string, message: Message): boolean {
@@ -66,13 +64,8 @@ export class Sourcing {
     const judgement = this.#judgement;
     judgement.clear();
     judgement.msgId = id;
-    const added: (readonly [string, string])[] = [["Nats-Stream-Source", sourceHeader]];
-    const replaced = [H.StreamSource];
-    if (stream.config.allow_msg_counter && headers.get(H.Incr) !== undefined) {
-      if (!this.#count(subject, sourceHeader, message, added)) return true;
-      replaced.push(H.Incr, H.CounterSources);
-    }
-    judgement.header = this.#copiedBlock(message, replaced, added);
+    judgement.header = this.#copiedBlock(message, [H.StreamSource], [["Nats-Stream-Source", sourceHeader]]);
+    if (stream.config.allow_msg_counter && headers.get(H.Incr) !== undefined && !this.#count(subject, sourceHeader, message)) return true;
     if (stream.config.allow_msg_ttl) judgement.ttl = parseTtl(headers.get(H.Ttl) ?? "") ?? 0;
     if (stream.config.allow_rollup_hdrs) judgement.rollup = rollupOf(headers.get(H.Rollup));
     const { buffer, bodyStart, headerLength, bodyEnd } = message;
@@ -83,19 +76,18 @@ export class Sourcing {
   }
 
   /** Adds what is new at the origin; false when there is no telling. */
-  #count(subject: string, sourceHeader: string, message: Message, added: (readonly [string, string])[]): boolean {
+  #count(subject: string, sourceHeader: string, message: Message): boolean {
     const { stream } = this;
-    const tokens = sourceHeader.split(" ");
-    const origin = tokens[0];
-    const originSubject = tokens.at(-1) ?? subject;
+    const [origin, , , , originSubject] = sourceHeader.split(" ");
     const sources = storedCounterSources(stream, subject);
     const value = parseCounter(message.buffer.latin1Slice(message.bodyStart + message.headerLength, message.bodyEnd));
     if (sources === undefined || value === undefined) return false;
     const known = BigInt(sources[origin]?.[originSubject] ?? "0");
     const sum = addToCounter(stream, subject, value - known, undefined);
     if (sum === undefined) return false;
-    const remembered = { ...sources, [origin]: { ...sources[origin], [originSubject]: String(value) } };
-    added.push(["Nats-Incr", String(value - known)], ["Nats-Counter-Sources", JSON.stringify(remembered)]);
+    const remembered = sorted({ ...sources, [origin]: sorted({ ...sources[origin], [originSubject]: String(value) }) });
+    const block = withValue(this.#judgement.header ?? "", "Nats-Incr", String(value - known));
+    this.#judgement.header = withValue(block, "Nats-Counter-Sources", JSON.stringify(remembered));
     this.#judgement.body = `{"val":"${sum}"}`;
     this.#judgement.value = String(sum);
     return true;
@@ -115,6 +107,11 @@ export class Sourcing {
     const block = message.headerLength === 0 ? "" : message.buffer.latin1Slice(message.bodyStart, message.bodyStart + message.headerLength);
     return withHeaders(withoutHeaders(block, (name) => names.includes(name)), added);
   }
+}
+
+/** Keys in their order, as the reference writes them. */
+function sorted<T>(entries: Readonly<Record<string, T>>): Record<string, T> {
+  return Object.fromEntries(Object.entries(entries).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 function rollupOf(value: string | undefined): Rollup {

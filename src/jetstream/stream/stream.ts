@@ -36,6 +36,7 @@ import { type OpenedStore, openStore, storeOptions } from "./openstore.ts";
 import { Sourcing } from "./sourcing.ts";
 import { Stamp } from "./stamp.ts";
 import { Sweeps } from "./sweep.ts";
+import { Traces } from "./tracing.ts";
 import { Trimmer } from "./trim.ts";
 
 /** Removals that no message follows are written after this long. */
@@ -51,6 +52,7 @@ export class Stream implements AssetStream, ConsumerStream, SourcedStream {
   readonly store: MessageStore;
   readonly consumers: StreamConsumers;
   readonly acks: PublishAcks;
+  readonly traces = new Traces();
   readonly stamp: Stamp;
   readonly dedup: DuplicateWindow;
   readonly trimmer: Trimmer;
@@ -72,6 +74,8 @@ export class Stream implements AssetStream, ConsumerStream, SourcedStream {
   /** Message id of the last stored message; empty when it has none. */
   lastMsgId = "";
   readonly #subscriptions = new Map<string, InternalSubscription>();
+  /** Sequences without messages that are not committed yet. */
+  #passedOver = 0;
   /** Bytes that the account counts for this stream. */
   #countedBytes = 0;
   #touched = false;
@@ -327,7 +331,6 @@ export class Stream implements AssetStream, ConsumerStream, SourcedStream {
     if (removed === undefined) return undefined;
     this.#countedBytes -= removed.bytes;
     this.account.addUsage(this.config.storage, -removed.bytes);
-    this.trimmer.removed(removed.subject);
     this.consumers.removed(seq, removed.subject);
     this.schedules.removed(seq, removed.subject);
     this.touch();
@@ -340,10 +343,18 @@ export class Stream implements AssetStream, ConsumerStream, SourcedStream {
     return this.store.sizeOf(view.subject.length, view.bodyStart - view.headerStart, view.end - view.bodyStart);
   }
 
+  /** Sequences up to `seq` are used up without messages. */
+  passOver(seq: number, seconds: number, nanos: number): void {
+    this.store.skip(seq, seconds, nanos);
+    this.#passedOver += seq - this.lastSeq;
+    this.lastSeq = seq;
+    this.touch();
+  }
+
   /** Whether more waits to be committed than may. */
   isOverrun(): boolean {
     const { maxBufferedBytes, maxBufferedMessages } = this.account.context.settings;
-    return this.lastSeq - this.store.committedSeq > maxBufferedMessages || this.store.uncommittedBytes > maxBufferedBytes;
+    return this.lastSeq - this.#passedOver - this.store.committedSeq > maxBufferedMessages || this.store.uncommittedBytes > maxBufferedBytes;
   }
 
   rememberId(id: string, seq: number): void {
@@ -405,6 +416,7 @@ export class Stream implements AssetStream, ConsumerStream, SourcedStream {
     this.store.flush();
     if (this.trimmer.run()) this.#flushLater();
     this.acks.send(this.store.committedSeq);
+    this.traces.send(this.store.committedSeq);
     this.countUsage();
     this.direct.answer();
   }
@@ -418,8 +430,10 @@ export class Stream implements AssetStream, ConsumerStream, SourcedStream {
 
   #onCommitted(seq: number): void {
     this.#writeError = undefined;
+    this.#passedOver = 0;
     if (this.republisher.isOn) this.republisher.committed(seq);
     this.acks.send(seq);
+    this.traces.send(seq);
     if (this.consumers.count > 0) this.consumers.committed(seq);
   }
 
@@ -440,6 +454,7 @@ export class Stream implements AssetStream, ConsumerStream, SourcedStream {
     const refusal = errorBody(10077, { err: "insufficient storage resources available" });
     this.lastSeq = this.store.state.lastSeq;
     this.acks.takeBack(firstSeq, refusal);
+    this.traces.takeBack(firstSeq, refusal);
     this.fastBatches.takeBack(firstSeq, refusal);
     this.dedup.takeBack(firstSeq);
     this.trimmer.takeBack(firstSeq);
@@ -502,7 +517,9 @@ export class Stream implements AssetStream, ConsumerStream, SourcedStream {
   }
 
   storeMirrored(seq: number, seconds: number, nanos: number, subject: string, message: Message): boolean {
-    return this.#sourcing.storeMirrored(seq, seconds, nanos, subject, message);
+    const isTaken = this.#sourcing.storeMirrored(seq, seconds, nanos, subject, message);
+    if (isTaken) this.direct.mirrored();
+    return isTaken;
   }
 
   skipTo(seq: number): void {

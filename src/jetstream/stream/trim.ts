@@ -15,6 +15,7 @@ import type { Sweep } from "./sweep.ts";
 const TAIL_MESSAGES = 10_000;
 /** So many of the oldest may go in one turn, and at least twice of what came since the last; the rest has to wait for the next. */
 const TURN_REMOVALS = 8_192;
+const SWEEPING_REMOVALS = 64;
 const view = new StoredMessage();
 
 export class Trimmer {
@@ -31,8 +32,8 @@ export class Trimmer {
   /** What was there when the last turn had removed its part. */
   #settledMessages = 0;
   #settledBytes = 0;
-  /** While subjects are brought within a lowered limit: how many messages of each are too many. */
-  #excess: Map<string, number> | undefined = undefined;
+  /** Subjects are being brought within a lowered limit. */
+  #isSweeping = false;
 
   constructor(stream: Stream) {
     this.#stream = stream;
@@ -78,7 +79,7 @@ export class Trimmer {
       this.#rollups = [];
       for (let i = 0; i < sequences.length; i++) {
         if (rollups[i] !== Rollup.None && this.#rollUp(sequences[i], subjects[i], rollups[i])) removed = true;
-        if (this.#maxPerSubject > 0 && !this.#isExpected(subjects[i]) && this.trimSubject(subjects[i])) removed = true;
+        if (this.#maxPerSubject > 0 && this.trimSubject(subjects[i])) removed = true;
       }
     }
     return this.trimStream() || removed;
@@ -115,15 +116,14 @@ export class Trimmer {
     return oldest !== 0 && this.#stream.removeMessage(oldest, false) !== undefined;
   }
 
-  /** The oldest of one subject go. */
+  /** The oldest of one subject go. While a sweep is coming for them anyway, only a few. */
   trimSubject(subject: string): boolean {
     const stream = this.#stream;
-    let removed = false;
-    for (;;) {
+    const most = this.#isSweeping ? SWEEPING_REMOVALS : Number.POSITIVE_INFINITY;
+    for (let removed = 0; ; removed++) {
       const state = stream.store.subjectState(subject);
-      if (state === undefined || state.messages <= this.#maxPerSubject) return removed;
-      if (stream.removeMessage(state.first, false) === undefined) return removed;
-      removed = true;
+      if (removed === most || state === undefined || state.messages <= this.#maxPerSubject) return removed > 0;
+      if (stream.removeMessage(state.first, false) === undefined) return removed > 0;
     }
   }
 
@@ -156,42 +156,20 @@ export class Trimmer {
     return removed;
   }
 
-  /** In the order of the stream: what lies together goes together. */
+  /** In the order of the stream, what lies together goes together: a message goes if its subject still has too many, so it is the oldest that go. */
   *#trimSubjects(): Sweep {
     const { store } = this.#stream;
-    const most = this.#maxPerSubject;
-    const excess = new Map<string, number>();
-    this.#excess = excess;
+    this.#isSweeping = true;
     try {
-      for (const [subject, { messages }] of store.subjects(ALL)) {
-        if (messages > most) excess.set(subject, messages - most);
-        yield 0;
-      }
       let removed = 0;
-      for (let seq = store.next(ALL, 1, undefined); seq > 0 && excess.size > 0; seq = store.next(ALL, seq + 1, undefined)) {
-        if (excess.has(store.subjectOf(seq) ?? "") && this.#stream.removeMessage(seq, false) !== undefined) removed++;
+      for (let seq = store.next(ALL, 1, undefined); seq > 0; seq = store.next(ALL, seq + 1, undefined)) {
+        if (store.crowdOf(seq) > this.#maxPerSubject && this.#stream.removeMessage(seq, false) !== undefined) removed++;
         yield removed;
       }
       return removed;
     } finally {
-      this.#excess = undefined;
+      this.#isSweeping = false;
     }
-  }
-
-  /** A message was stored under a subject that the sweep will come to: one more of it has to go then. */
-  #isExpected(subject: string): boolean {
-    const many = this.#excess?.get(subject);
-    if (many === undefined) return false;
-    this.#excess?.set(subject, many + 1);
-    return true;
-  }
-
-  /** A message left. */
-  removed(subject: string): void {
-    const many = this.#excess?.get(subject);
-    if (many === undefined) return;
-    if (many > 1) this.#excess?.set(subject, many - 1);
-    else this.#excess?.delete(subject);
   }
 
   /** Repeats what a crash may have lost of the last turn's removals. */

@@ -6,7 +6,7 @@
  */
 import type { Account } from "../../accounts/index.ts";
 import { encodeJson, parseHeaders, setHeader } from "../../protocol/index.ts";
-import { Delivery, distribute, isValidLiteralSubject, type MatchResult, type Message, type MessageTrace, type SeenSubject, type SubjectEntry, type Subscriber, type Subscription } from "../../routing/index.ts";
+import { Delivery, distribute, isValidLiteralSubject, type MatchResult, type Message, type MessageTrace, type SeenSubject, type StreamTrace, type SubjectEntry, type Subscriber, type Subscription } from "../../routing/index.ts";
 import { nodeZlib } from "../../util/builtin.ts";
 import { fromByteString, toByteString } from "../../util/bytes.ts";
 import { goQuote } from "../../util/quote.ts";
@@ -93,6 +93,9 @@ function withDisabledTrace(message: Message, block: string): Message {
 export class MessageTracer implements MessageTrace {
   readonly #events: Record<string, unknown>[] = [];
   readonly #size: number;
+  /** Streams that have not said yet what became of the message. */
+  #awaited = 0;
+  #isFinished = false;
 
   constructor(
     private readonly link: ClientLink,
@@ -145,7 +148,7 @@ export class MessageTracer implements MessageTrace {
 
   offer(taker: Subscription, shown: Subscription, message: Message, seen: SeenSubject, origin: Subscriber | undefined, account: string): Delivery {
     const { owner } = taker;
-    if (owner.isExchange === true) return owner.deliver(taker, message, seen, origin);
+    if (owner.isExchange === true || owner.seesTraces === true) return owner.deliver(taker, message, seen, origin);
     const delivery = this.only ? owner.judge(taker, seen.subject, origin) : owner.deliver(taker, message, seen, origin);
     this.#egress(shown, delivery, account);
     return delivery;
@@ -159,8 +162,27 @@ export class MessageTracer implements MessageTrace {
     this.#add("si", { acc: account, from: fromByteString(from), to: fromByteString(to) });
   }
 
-  /** Publishes the event to the trace destination in the publisher's account. */
+  examined(stream: string): StreamTrace {
+    const event = this.#add("js", { stream: fromByteString(stream) });
+    this.#awaited++;
+    return {
+      end: ({ subject, nointerest, error }) => {
+        if (subject !== undefined) event["subject"] = fromByteString(subject);
+        if (nointerest !== undefined) event["nointerest"] = nointerest;
+        if (error !== undefined) event["error"] = error;
+        if (--this.#awaited === 0 && this.#isFinished) this.#publish();
+      },
+    };
+  }
+
+  /** Nobody else will see the message: tells the trace, now or when the last stream is done with it. */
   finish(): void {
+    this.#isFinished = true;
+    if (this.#awaited === 0) this.#publish();
+  }
+
+  /** Publishes the event to the trace destination in the publisher's account. */
+  #publish(): void {
     const request = { header: Object.fromEntries([...this.headers].map(([key, values]) => [fromByteString(key), values.filter((value) => value !== "").map(fromByteString)]).filter(([, values]) => values.length > 0).sort(([a], [b]) => (a < b ? -1 : 1))), msgsize: this.#size };
     const json = encodeJson({ server: this.link.host.serverBlock(), request, events: this.#events });
     const { header, payload } = encoded(Buffer.from(json, "utf8"), this.headers.get("Accept-Encoding")?.[0] ?? "");
@@ -175,8 +197,10 @@ export class MessageTracer implements MessageTrace {
     this.#add("eg", { ...owner, ...(account === this.link.account.name ? {} : { acc: account }), sub: fromByteString(subscription.subject), ...(subscription.queue === "" ? {} : { queue: fromByteString(subscription.queue) }), ...(error === "" ? {} : { error }) });
   }
 
-  #add(type: string, fields: Record<string, unknown>): void {
-    this.#events.push({ type, ts: timestamp(this.link.host.clock.nowNs()), ...fields });
+  #add(type: string, fields: Record<string, unknown>): Record<string, unknown> {
+    const event = { type, ts: timestamp(this.link.host.clock.nowNs()), ...fields };
+    this.#events.push(event);
+    return event;
   }
 }
 

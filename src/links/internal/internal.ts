@@ -33,6 +33,7 @@ interface Scratch {
   readonly seen: { subject: string; bytes: Buffer };
 }
 
+const KIND_JETSTREAM = 5;
 /** Larger messages get a buffer of their own, so that one of them does not stay in memory for ever. */
 const SCRATCH_BYTES_MAX = 256 * 1024;
 const EMPTY = Buffer.alloc(0);
@@ -49,6 +50,11 @@ export class InternalLink implements Subscriber {
     private readonly kind: number,
     private readonly name: string,
   ) {}
+
+  /** JetStream tells traces itself. */
+  get seesTraces(): true | undefined {
+    return this.kind === KIND_JETSTREAM ? true : undefined;
+  }
 
   /** `subject` and `queue` are valid byte strings. */
   subscribe(subject: string, handler: InternalHandler, queue = ""): InternalSubscription {

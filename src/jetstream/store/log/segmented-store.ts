@@ -234,11 +234,21 @@ export abstract class SegmentedStore<S extends Segment> implements MessageStore 
   // Subjects
 
   subjectOf(seq: number): string | undefined {
+    const id = this.#subjectIdOf(seq);
+    return id === NO_SUBJECT ? undefined : this.subjectTable.name(id);
+  }
+
+  crowdOf(seq: number): number {
+    const id = this.#subjectIdOf(seq);
+    return id === NO_SUBJECT ? 0 : this.subjectTable.messages(id);
+  }
+
+  #subjectIdOf(seq: number): number {
     const { segments } = this.list;
-    if (seq < this.state.first || seq > this.state.lastSeq || segments.length === 0) return undefined;
+    if (seq < this.state.first || seq > this.state.lastSeq || segments.length === 0) return NO_SUBJECT;
     const index = this.list.indexOf(segments[this.list.place(seq)]);
     const slot = index.slotOf(seq);
-    return slot < 0 ? undefined : this.subjectTable.name(index.ids[slot]);
+    return slot < 0 ? NO_SUBJECT : index.ids[slot];
   }
 
   subjectState(subject: string): SubjectState | undefined {
