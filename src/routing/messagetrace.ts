@@ -13,6 +13,10 @@ export interface MessageTrace {
   streamed(importer: string, to: string): void;
   /** It goes to a service of `account`, or back from one to `account`: what is `from` here is `to` over there. */
   served(account: string, from: string, to: string): void;
+  /** A stream has taken it, or would, or will not: `error` says why. */
+  stored(stream: string, outcome: { readonly subject?: string; readonly nointerest?: true; readonly error?: string }): void;
+  /** What becomes of it is not decided yet, and nobody will be told. */
+  withhold(): void;
   /** Delivers in `account`, or only asks; returns how many took it. */
   distribute(result: MatchResult, message: Message, seen: SeenSubject, origin: Subscriber | undefined, account: string): number;
   /** The same for a single taker, which the event shows as `shown`. */

@@ -45,6 +45,11 @@ export interface Subscriber {
 }
 
 export class Subscription {
+  /** Whether its owner tells a trace itself what becomes of a message, and does nothing with one that is only looked at. */
+  get tellsTraces(): boolean {
+    return false;
+  }
+
   /** Messages delivered since it was made. */
   delivered = 0;
   /** Auto-unsubscribe after so many deliveries; 0 means never. */

@@ -35,12 +35,13 @@ export class AtomicBatches {
     this.#stream = stream;
   }
 
-  /** A message with a batch id. */
-  receive(input: PublishInput, headers: PublishHeaders, reply: string): void {
+  /** A message with a batch id. Returns why it is refused. */
+  receive(input: PublishInput, headers: PublishHeaders, reply: string): ApiErrorBody | undefined {
     const stream = this.#stream;
     stream.touch();
     const refusal = this.#receive(input, headers, reply);
     if (refusal !== undefined && reply !== "") stream.acks.refused(reply, stream.lastSeq, refusal);
+    return refusal;
   }
 
   #receive(input: PublishInput, headers: PublishHeaders, reply: string): ApiErrorBody | undefined {

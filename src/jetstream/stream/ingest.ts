@@ -4,9 +4,9 @@
  *
  * What was stored in a turn is committed at the end of the turn, by the stream; acknowledgements, republished copies and deliveries follow from there.
  */
-import type { Message } from "../../routing/index.ts";
+import type { Message, MessageTrace } from "../../routing/index.ts";
 import { SubjectTransform } from "../../routing/index.ts";
-import { toByteString } from "../../util/bytes.ts";
+import { fromByteString, toByteString } from "../../util/bytes.ts";
 import { type ApiErrorBody, errorBody } from "../api/errors.ts";
 import type { NewMessage } from "../store/index.ts";
 import type { BatchEffects } from "./batcheffects.ts";
@@ -14,6 +14,7 @@ import { examine, examineSizes } from "./examine.ts";
 import { H, PublishHeaders } from "./headers.ts";
 import { Judgement, Mark, PublishInput, Rollup } from "./judgement.ts";
 import type { Stream } from "./stream.ts";
+import { errorText, isLate, noOutcome, type Outcome } from "./tracing.ts";
 
 /** `$FI` at the end of a reply subject marks messages of a fast batch. */
 const FAST_SUFFIX = ".$FI";
@@ -42,6 +43,8 @@ export class Ingest {
   /** For messages the stream makes itself, also while another is at hand. */
   readonly #ownInput = new PublishInput();
   readonly #ownJudgement = new Judgement();
+  /** Of the message at hand, while a trace wants to know. */
+  #outcome: Outcome | undefined = undefined;
   #transform: SubjectTransform | undefined = undefined;
   // What the configuration asks for, so that plain streams skip it.
   #isSealed = false;
@@ -77,11 +80,13 @@ export class Ingest {
 
   /** A message published on one of the stream's subjects. */
   receive(message: Message, published: string): boolean {
+    if (message.trace !== undefined && this.#outcome === undefined) return this.#receiveTraced(message, published, message.trace);
     const stream = this.#stream;
     const { buffer, bodyStart, headerLength } = message;
     const reply = message.replyStart === message.replyEnd ? "" : message.reply();
     if (stream.isOverrun()) {
       if (reply !== "" && !this.#noAck) stream.acks.overrun(reply, 0);
+      if (this.#outcome !== undefined) this.#outcome.refusal = errorBody(10167);
       stream.touch();
       return true;
     }
@@ -96,6 +101,45 @@ export class Ingest {
     if (headerLength > 0) this.#receiveWithHeaders(input, answerTo);
     else this.#receivePlain(input, answerTo);
     return true;
+  }
+
+  #receiveTraced(message: Message, published: string, trace: MessageTrace): boolean {
+    const outcome = (this.#outcome = noOutcome());
+    try {
+      if (trace.only) this.#look(message, published, outcome);
+      else this.receive(message, published);
+    } finally {
+      this.#outcome = undefined;
+    }
+    const { refusal } = outcome;
+    const error = outcome.isDuplicate ? "msgid is duplicate" : refusal === undefined ? undefined : errorText(refusal, this.#headers);
+    const showsSubject = error === undefined || (refusal !== undefined && isLate(refusal));
+    if (outcome.isStaged) trace.withhold();
+    else trace.stored(this.#stream.config.name, { ...(showsSubject ? { subject: fromByteString(this.#input.subject) } : {}), ...(outcome.hasNoInterest ? { nointerest: true } : {}), ...(error === undefined ? {} : { error }) });
+    return true;
+  }
+
+  /** Whether the message would be stored, as far as its headers say; who is refused is told. */
+  #look(message: Message, published: string, outcome: Outcome): void {
+    const stream = this.#stream;
+    const input = this.#input;
+    input.set(this.transformed(published), message.buffer, message.bodyStart, message.bodyStart + message.headerLength, message.bodyEnd);
+    const answerTo = this.#noAck ? "" : message.reply();
+    const headers = this.#read(input);
+    const isOfBatch = headers.get(H.BatchId) !== undefined;
+    const refusal = isOfBatch && !stream.config.allow_atomic ? errorBody(10174) : examine(stream, input, headers, this.#judgement, undefined);
+    // A time to live is only read when the message is stored.
+    if (refusal !== undefined && refusal.err_code !== 10165) return this.#refuse(answerTo, refusal);
+    if (this.#judgement.duplicateOf > 0) return this.#answerDuplicate(answerTo);
+    outcome.isStaged = isOfBatch && headers.get(H.BatchCommit) === undefined;
+    outcome.hasNoInterest = this.#checksInterest && !stream.consumers.hasInterest(input.subject);
+  }
+
+  #answerDuplicate(reply: string): void {
+    const stream = this.#stream;
+    stream.touch();
+    if (this.#outcome !== undefined) this.#outcome.isDuplicate = true;
+    if (reply !== "") stream.acks.duplicate(reply, stream.lastSeq, this.#judgement.duplicateOf);
   }
 
   /** The subject that a message published on `subject` is stored under. */
@@ -127,16 +171,16 @@ export class Ingest {
   #receiveWithHeaders(input: PublishInput, reply: string): void {
     const stream = this.#stream;
     const headers = this.#read(input);
-    if (headers.get(H.BatchId) !== undefined) return stream.atomicBatches.receive(input, headers, reply);
+    if (headers.get(H.BatchId) !== undefined) {
+      const refused = stream.atomicBatches.receive(input, headers, reply);
+      if (this.#outcome !== undefined) Object.assign(this.#outcome, { refusal: refused, isStaged: refused === undefined && headers.get(H.BatchCommit) === undefined });
+      return;
+    }
     if (!headers.any && !headers.hasStatus) return this.#receivePlain(input, reply);
     const judgement = this.#judgement;
     const refusal = examine(stream, input, headers, judgement, undefined) ?? this.refusalOf(input, judgement);
     if (refusal !== undefined) return this.#refuse(reply, refusal);
-    if (judgement.duplicateOf > 0) {
-      stream.touch();
-      if (reply !== "") stream.acks.duplicate(reply, stream.lastSeq, judgement.duplicateOf);
-      return;
-    }
+    if (judgement.duplicateOf > 0) return this.#answerDuplicate(reply);
     const seq = this.place(input, judgement, 0);
     if (reply === "") return;
     if (judgement.value === undefined) stream.acks.stored(reply, seq);
@@ -155,6 +199,7 @@ export class Ingest {
   #refuse(reply: string, error: ApiErrorBody): void {
     const stream = this.#stream;
     stream.touch();
+    if (this.#outcome !== undefined) this.#outcome.refusal = error;
     if (reply !== "") stream.acks.refused(reply, stream.lastSeq, error);
   }
 
@@ -251,6 +296,7 @@ export class Ingest {
   /** Nobody is interested: the message has a sequence and is acknowledged, and not stored. */
   #skip(msgId: string): number {
     const stream = this.#stream;
+    if (this.#outcome !== undefined) this.#outcome.hasNoInterest = true;
     const { stamp } = stream;
     stamp.next();
     const seq = stream.skip(stamp.seconds, stamp.nanos);

@@ -277,7 +277,7 @@ export class Stream implements AssetStream, ConsumerStream, SourcedStream {
       if (this.#subscriptions.has(subject)) continue;
       this.#subscriptions.set(
         subject,
-        this.account.link.subscribe(subject, (message, published) => this.ingest.receive(message, published)),
+        this.account.link.subscribeTelling(subject, (message, published) => this.ingest.receive(message, published)),
       );
     }
   }

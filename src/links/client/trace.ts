@@ -93,6 +93,7 @@ function withDisabledTrace(message: Message, block: string): Message {
 export class MessageTracer implements MessageTrace {
   readonly #events: Record<string, unknown>[] = [];
   readonly #size: number;
+  #isWithheld = false;
 
   constructor(
     private readonly link: ClientLink,
@@ -145,7 +146,7 @@ export class MessageTracer implements MessageTrace {
 
   offer(taker: Subscription, shown: Subscription, message: Message, seen: SeenSubject, origin: Subscriber | undefined, account: string): Delivery {
     const { owner } = taker;
-    if (owner.isExchange === true) return owner.deliver(taker, message, seen, origin);
+    if (owner.isExchange === true || taker.tellsTraces) return owner.deliver(taker, message, seen, origin);
     const delivery = this.only ? owner.judge(taker, seen.subject, origin) : owner.deliver(taker, message, seen, origin);
     this.#egress(shown, delivery, account);
     return delivery;
@@ -161,12 +162,21 @@ export class MessageTracer implements MessageTrace {
 
   /** Publishes the event to the trace destination in the publisher's account. */
   finish(): void {
+    if (this.#isWithheld) return;
     const request = { header: Object.fromEntries([...this.headers].map(([key, values]) => [fromByteString(key), values.filter((value) => value !== "").map(fromByteString)]).filter(([, values]) => values.length > 0).sort(([a], [b]) => (a < b ? -1 : 1))), msgsize: this.#size };
     const json = encodeJson({ server: this.link.host.serverBlock(), request, events: this.#events });
     const { header, payload } = encoded(Buffer.from(json, "utf8"), this.headers.get("Accept-Encoding")?.[0] ?? "");
     const event = internalMessage(this.destination, "", header, payload.latin1Slice());
     const entry = this.link.account.interest.findSubject(this.destination);
     distribute(entry.result, event, entry, undefined);
+  }
+
+  stored(stream: string, outcome: { readonly subject?: string; readonly nointerest?: true; readonly error?: string }): void {
+    this.#add("js", { stream, ...outcome });
+  }
+
+  withhold(): void {
+    this.#isWithheld = true;
   }
 
   #egress(subscription: Subscription, delivery: Delivery, account: string): void {

@@ -19,8 +19,13 @@ export class InternalSubscription extends Subscription {
     queue: string,
     sid: string,
     readonly handler: InternalHandler,
+    private readonly isTelling = false,
   ) {
     super(owner, subject, queue, sid);
+  }
+
+  override get tellsTraces(): boolean {
+    return this.isTelling;
   }
 }
 
@@ -53,6 +58,14 @@ export class InternalLink implements Subscriber {
   /** `subject` and `queue` are valid byte strings. */
   subscribe(subject: string, handler: InternalHandler, queue = ""): InternalSubscription {
     const subscription = new InternalSubscription(this, subject, queue, String(++this.#lastSid), handler);
+    this.#subscriptions.add(subscription);
+    this.account.interest.insert(subscription);
+    return subscription;
+  }
+
+  /** As `subscribe`, for a handler that looks at `Message.trace`: it tells of the message there, and does nothing with one that is only to be looked at. */
+  subscribeTelling(subject: string, handler: InternalHandler): InternalSubscription {
+    const subscription = new InternalSubscription(this, subject, "", String(++this.#lastSid), handler, true);
     this.#subscriptions.add(subscription);
     this.account.interest.insert(subscription);
     return subscription;
