@@ -15,7 +15,7 @@ import type { MessageStore } from "../store/index.ts";
 import type { StreamSource } from "../wire.ts";
 import { AckReply } from "./ackreply.ts";
 import { type ConsumerAnswer, readAnswer } from "./answer.ts";
-import { type FeedKind, LEVELS, makeRequest, resetSubject, deleteSubject } from "./request.ts";
+import { type FeedKind, LEVELS, makeRequest, makeReset, deleteSubject } from "./request.ts";
 
 const CREATE_TIMEOUT_MS = 30_000;
 const RESET_TIMEOUT_MS = 5_000;
@@ -157,11 +157,7 @@ export class Feed {
     });
     const isDurable = sink.source.consumer !== undefined;
     this.#timer = this.#clock.after(isDurable ? RESET_TIMEOUT_MS : CREATE_TIMEOUT_MS, () => this.#timedOut());
-    if (isDurable) {
-      link.publish(resetSubject(sink.source), answerSubject, "", "");
-      return;
-    }
-    const { subject, header, body } = makeRequest(sink, LEVELS[sink.kind][this.#level]);
+    const { subject, header, body } = (isDurable ? makeReset : makeRequest)(sink, LEVELS[sink.kind][this.#level]);
     link.publish(subject, answerSubject, header, body);
   }
 

@@ -47,15 +47,25 @@ export function makeRequest(sink: FeedSink, level: 0 | 4 | 5): ConsumerRequest {
     metadata: metadataOf(sink),
   };
   const path = filters.length === 1 ? `CONSUMER.CREATE.${source.name}.${name}.${filters[0]}` : `CONSUMER.CREATE.${source.name}`;
-  const identity = level === 5 ? `Nats-Stream-Identity: ${sink.identity ?? ""}\r\n` : "";
   return {
     subject: apiSubject(source, toByteString(path)),
-    header: level === 0 ? "" : `NATS/1.0\r\nNats-Required-Api-Level: ${level}\r\n${identity}\r\n`,
+    header: headerOf(sink, level),
     body: toByteString(encodeJson({ stream_name: source.name, config, action: "" })),
   };
 }
 
-export function resetSubject(source: StreamSource): string {
+/** What the origin has to know, and which stream it is taken for. */
+function headerOf({ identity }: FeedSink, level: 0 | 4 | 5): string {
+  if (level === 0) return "";
+  return `NATS/1.0\r\nNats-Required-Api-Level: ${level}\r\n${level === 5 ? `Nats-Stream-Identity: ${identity ?? ""}\r\n` : ""}\r\n`;
+}
+
+/** The request that lets a consumer of the origin's own begin where the copying stands. Only sources tell which stream they know. */
+export function makeReset(sink: FeedSink, level: 0 | 4 | 5): ConsumerRequest {
+  return { subject: resetSubject(sink.source), header: sink.kind === "mirror" ? "" : headerOf(sink, level), body: "" };
+}
+
+function resetSubject(source: StreamSource): string {
   return apiSubject(source, toByteString(`CONSUMER.RESET.${source.name}.${source.consumer?.name ?? ""}`));
 }
 
