@@ -8,7 +8,7 @@ import type { Account } from "../accounts/index.ts";
 import { InternalLink } from "../links/internal/index.ts";
 import { DiskError, type Clock, type DiskLock, type Random, type StorageDisk } from "../platform/index.ts";
 import type { Logger } from "../log/index.ts";
-import type { MessageTrace, Subscriber } from "../routing/index.ts";
+import type { Subscriber } from "../routing/index.ts";
 import { timestamp } from "../util/timestamp.ts";
 import { Nuid } from "../util/nuid.ts";
 import { encodeJson } from "../protocol/index.ts";
@@ -192,21 +192,13 @@ export class JetStream implements JetStreamContext {
 
   #openDoor(account: Account, link: InternalLink): void {
     const receive = (purges: boolean): Parameters<InternalLink["subscribe"]>[1] => (message, subject, origin) => {
-      if (message.trace?.only === true) return this.#tellTrace(account, subject, message.trace);
       if (purges && subject.startsWith(PURGE_PREFIX)) return this.#purgeAccount(link, subject.slice(PURGE_PREFIX.length), message.reply());
       // Who takes the API of another account talks to that one's JetStream.
       if (account.importsService(subject)) return false;
-      if (message.trace !== undefined) this.#tellTrace(account, subject, message.trace);
       return this.#dispatcher.receive(link, message, subject, origin);
     };
-    link.subscribeTelling("$JS.API.>", receive(account.isSystem));
+    link.subscribe("$JS.API.>", receive(account.isSystem));
     this.#doors.set(account, link);
-  }
-
-  /** To users the API is a service of the system account's, and its requests are not followed there. Nobody takes one that is only looked at. */
-  #tellTrace(account: Account, subject: string, trace: MessageTrace): boolean {
-    if (!account.isSystem && !account.importsService(subject)) trace.served(this.#systemDoor()?.account.name ?? "", subject, subject);
-    return false;
   }
 
   #systemDoor(): InternalLink | undefined {
