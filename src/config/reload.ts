@@ -72,7 +72,7 @@ const FIXED: readonly Fixed[] = [
   field("ProxyRequired", (o) => o.authorizationProxyRequired),
   field("ProxyProtocol", (o) => o.proxyProtocol),
   { field: "TrustedKeys", show: (o) => `[${o.operator.trustedKeys.join(" ")}]` },
-  { field: "AuthCallout", show: (o) => o.authCallout?.account ?? "", value: (o) => JSON.stringify(o.authCallout ?? null) },
+  { field: "AuthCallout", show: (o) => shownCallout(o.authCallout), value: (o) => JSON.stringify(o.authCallout ?? null) },
   { field: "AccountResolver", show: (o) => resolverText(o), value: (o) => JSON.stringify([o.operator.resolver, o.operator.resolverTls]) },
   { field: "TrustedOperators", show: (o) => `[${o.operator.operators.map(({ sub }) => sub).join(" ")}]`, value: (o) => o.operator.operators.map(({ token }) => token).join(" ") },
   field("AllowNonTLS", (o) => o.allowNonTls),
@@ -286,4 +286,11 @@ function websocketText({ websocket: { tls, authorization, headers, allowedOrigin
 function goMap(map: Readonly<Record<string, string | boolean>>): string {
   const keys = Object.keys(map).sort();
   return `map[${keys.map((key) => `${key}:${map[key]}`).join(" ")}]`;
+}
+
+/** As the reference shows it: the fields in the order of its own type. */
+function shownCallout(callout: Options["authCallout"]): string {
+  if (callout === undefined) return "<nil>";
+  const { issuer, account, authUsers, xkey, allowedAccounts } = callout;
+  return `&{${issuer} ${account} [${authUsers.join(" ")}] ${xkey} [${allowedAccounts.join(" ")}]}`;
 }

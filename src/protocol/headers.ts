@@ -22,6 +22,8 @@ export function parseHeaders(block: string): Map<string, string[]> {
 
 /** The block with every earlier occurrence of `key` removed and `key: value` put last. */
 export function setHeader(block: string, key: string, value: string): string {
+  // The usual block is whole, and the header new.
+  if (block.endsWith("\r\n\r\n") && !block.includes(`\n${key}:`)) return `${block.slice(0, -2)}${key}: ${value}\r\n\r\n`;
   const lines = block.split("\r\n").filter((line) => line !== "" && !line.startsWith(`${key}:`));
   return `${lines.join("\r\n")}\r\n${key}: ${value}\r\n\r\n`;
 }

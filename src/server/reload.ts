@@ -153,6 +153,11 @@ function recheckConnections(server: Server, previous: Options): void {
     const { identity } = link;
     // Whoever came with a token is held against its account's, not against the configuration.
     if (identity?.token !== undefined) continue;
+    // Nor does the configuration say who is let in by a service, which would be asked about all of them at once.
+    if (identity?.delegatedBy !== undefined) {
+      if (server.account(identity.account) === undefined) link.close("Client Closed");
+      continue;
+    }
     if (identity === undefined) {
       // It came in when nobody had to log in, and never did; who has just connected will be judged by the CONNECT that is to come.
       if (!link.awaitsConnect && server.authenticator.required(link.connectionType)) link.admission.reauthenticate();

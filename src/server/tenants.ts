@@ -7,6 +7,7 @@ import { ClaimsService, StoredResolver, UrlResolver } from "../auth/resolver/ind
 import { type AccountOptions, type Options, type TlsOptions, withDomain } from "../config/index.ts";
 import { type AccountClaims, allowsJetStream, type JetStreamClaims, temporaryAccount, validateAccount } from "../jwt/index.ts";
 import type { AccountLimitsBody } from "../jetstream/index.ts";
+import type { ClientLink } from "../links/index.ts";
 import type { HttpTls, Timer } from "../platform/index.ts";
 import { ClaimsDesk } from "./claims.ts";
 import { peersOf } from "./lookup.ts";
@@ -124,10 +125,26 @@ export class Tenants {
       log.info(`Reloaded: deleting account [${fresh === undefined ? "removed" : "bad claims"}]: ${JSON.stringify(sub)}`);
       this.book.drop(sub);
       this.#options.delete(sub);
-      for (const link of this.#links(sub)) link.close("Client Closed");
+      for (const link of this.#links(sub)) this.#refuse(link, "Account JWT lookup error: account missing");
     }
+    this.#refuseUnpinned(options);
     this.#refresh();
     await this.server.refreshJetStream();
+  }
+
+  /** The list of accounts whose users may log in may be another now. */
+  #refuseUnpinned({ operator: { pinnedAccounts }, systemAccount }: Options): void {
+    if (pinnedAccounts.length === 0) return;
+    const pinned = new Set([...pinnedAccounts, systemAccount]);
+    for (const link of [...this.server.connections.live.values()]) {
+      const { identity } = link;
+      if (identity?.token === undefined || identity.delegatedBy !== undefined || pinned.has(identity.account)) continue;
+      this.#refuse(link, `Account ${identity.account} not listed as operator pinned account`);
+    }
+  }
+
+  #refuse(link: ClientLink, detail: string): void {
+    link.admission.refuse({ ok: false, reason: "Authentication Failure", who: ` - JWT User ${JSON.stringify(link.identity?.token?.user.sub ?? "")}`, detail });
   }
 
   async #fetchAgain(account: string): Promise<string | undefined> {

@@ -77,3 +77,10 @@ export async function shown(running: ServerProcess): Promise<Map<string, Readonl
   const connz = (await (await fetch(`http://127.0.0.1:${running.ports.monitoring?.port}/connz?auth=1`)).json()) as { connections: Readonly<Record<string, unknown>>[] };
   return new Map(connz.connections.map((each) => [String(each["name"] ?? ""), each]));
 }
+
+export async function reload(running: ServerProcess, config: string): Promise<void> {
+  const from = running.log.length;
+  running.writeConfig(config);
+  running.signal("SIGHUP");
+  await running.waitForLog((line) => line.includes("Reloaded server configuration"), from, 3000);
+}

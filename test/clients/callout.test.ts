@@ -9,7 +9,7 @@ import { certificateFolder } from "../support/certificates.ts";
 import { keyNamed } from "../support/jwt.ts";
 import { poll, within } from "../support/deadline.ts";
 import { allow, type CalloutRequest, type Decision, deny } from "./callout-service.ts";
-import { curve, endSession, issuer, join, reasons, refused, service, shown, start, stranger, violations, warnings } from "./callout-session.ts";
+import { curve, endSession, issuer, join, reasons, refused, reload, service, shown, start, stranger, violations, warnings } from "./callout-session.ts";
 import { binaries } from "./cli-session.ts";
 
 setDefaultTimeout(30_000);
@@ -225,6 +225,19 @@ for (const binary of binaries) {
       const [tls] = requests.map(({ nats }) => nats.client_tls);
       expect(tls).toMatchObject({ version: "1.3", cipher: expect.stringMatching(/^TLS_/), verified_chains: [[pemOf(files.certFile), pemOf(files.caFile)]] });
       expect(tls?.["certs"]).toBeUndefined();
+    });
+
+    // The reference closes all of them at every reload.
+    test.if(binary === binaries[0])("a reload leaves those alone whom the service let in, unless their account is gone", async () => {
+      const running = await start(binary, config());
+      const requests = await service(running, { user: "auth", pass: "auth" }, { issuer }, (request) => allow(request, issuer, { aud: "APP" }));
+      const alice = await join(running, { user: "alice" });
+      const asked = requests.length;
+      await reload(running, config().replace("password: known }", "password: known }, { user: more, password: more }"));
+      await alice.flush();
+      expect(requests.length).toBe(asked);
+      await reload(running, config().replace("APP:", "OTHER:"));
+      await within(2000, "the end", alice.closed());
     });
 
     test("no_auth_user is asked about by name and password", async () => {

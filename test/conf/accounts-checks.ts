@@ -39,6 +39,23 @@ export const accountsChecks: Readonly<Record<string, (running: Running) => Promi
     const told = await poll(2000, "the metric", async () => (await stock.exchange()).find((line) => line.startsWith("{")));
     expect(JSON.parse(told)).toMatchObject({ type: "io.nats.server.metric.v1.service_latency", status: 200, requestor: { acc: "SHOP" }, responder: { user: "stock" } });
   },
+  "accounts/traces.conf": async (running) => {
+    const stock = await running.client({ user: "stock", pass: "stock", headers: true });
+    const shop = await running.client({ user: "shop", pass: "shop", headers: true });
+    // Only looked at, so that nobody else gets anything.
+    const header = ["NATS/1.0", "Nats-Trace-Dest: told", "Nats-Trace-Only: true", "", ""];
+    const size = header.join("\r\n").length;
+    const eventsOf = async (client: typeof stock, subject: string): Promise<unknown[]> => {
+      const seen = await client.exchange(`HPUB ${subject} ${size} ${size}`, ...header);
+      const told = await poll(2000, "the trace", async () => [...seen.splice(0), ...(await client.exchange())].find((line) => line.startsWith("{")));
+      return (JSON.parse(told) as { events: { type: string; acc?: string }[] }).events.map(({ type, acc }) => [type, acc]);
+    };
+    await shop.exchange("SUB moved.> 1", "SUB told 2");
+    await stock.exchange("SUB count 1", "SUB told 2");
+    expect(await eventsOf(stock, "moved.nails")).toEqual([["in", "STOCK"], ["se", "SHOP"], ["eg", "SHOP"]]);
+    expect(await eventsOf(shop, "count")).toEqual([["in", "SHOP"], ["si", "STOCK"], ["eg", "STOCK"]]);
+    expect(await shop.exchange()).toEqual([]);
+  },
   "accounts/services.conf": async (running) => {
     const stock = await running.client({ user: "stock", pass: "stock", headers: true });
     const [shop, guest] = [await running.client({ user: "shop", pass: "shop" }), await running.client({ user: "guest", pass: "guest" })];

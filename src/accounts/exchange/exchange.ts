@@ -131,7 +131,8 @@ export class Exchange {
       const route = offer === undefined ? undefined : routeIfAny(each);
       const from = account(each.account);
       if (offer === undefined || route === undefined || from === undefined || to === undefined) continue;
-      wanted.set(JSON.stringify([each, offer]), { kind: each.kind, exporter: each.account, source: route.source, make: () => ({ kind: each.kind, route, importer: to, exporter: from, close: this.#make(to, from, each, offer, route) }) });
+      // Who else may have it is no part of it, and may be a long list.
+      wanted.set(JSON.stringify([each, { ...offer, accounts: undefined }]), { kind: each.kind, exporter: each.account, source: route.source, make: () => ({ kind: each.kind, route, importer: to, exporter: from, close: this.#make(to, from, each, offer, route) }) });
     }
     return wanted;
   }
