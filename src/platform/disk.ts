@@ -39,7 +39,7 @@ export interface StorageFile {
   truncate(sizeBytes: number): void;
   /** Resolves when all that was written before the call is on the device (fdatasync, off the event loop). */
   sync(): Promise<void>;
-  /** As `sync`, waiting for it. For start and shutdown. */
+  /** As `sync`, waiting for it. For start and shutdown, and for who knows that the device is quick. */
   syncNow(): void;
   close(): void;
 }

@@ -29,8 +29,6 @@ export class FileSegment extends Segment {
   hasNotes = false;
   /** Number of the oldest segment that tells of removals in this one. */
   notedIn = Number.POSITIVE_INFINITY;
-  /** Used since the last look for idle ones. */
-  isUsed = true;
   /** Being rewritten, or about to be. */
   isQueued = false;
   /** Records could not be read: its index is not saved, so that every start finds out and says so. */

@@ -205,7 +205,7 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
   /** A segment is full and written. */
   #settle(segment: FileSegment): void {
     this.#attempt(() => segment.file.trim());
-    this.#cold.add(segment);
+    this.#cold.addFull(segment);
     this.#saveLater(segment);
     if (this.options.compression === "s2") this.#rewrite(segment);
     this.#cold.limit();
@@ -500,6 +500,10 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
 
   get toldFloor(): number {
     return this.#notes.floor;
+  }
+
+  onIndexSaved(segment: FileSegment): void {
+    this.#cold.saved(segment);
   }
 
   letGoUnused(): boolean {

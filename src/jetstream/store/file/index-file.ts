@@ -117,7 +117,13 @@ export function decodeIndex(file: Uint8Array, open: ((bytes: Uint8Array) => Uint
   const [, flags, count, subjectCount, dictionaryBytes, removedCount, frameCount] = w;
   let at = HEAD_WORDS;
   const lengths = w.subarray(at, (at += subjectCount));
-  const column = (): Uint32Array => new Uint32Array(bytes.buffer, bytes.byteOffset + at * 4, (at += count) && count);
+  // Columns that stay would keep all names in memory.
+  const isMostlyNames = dictionaryBytes + subjectCount * 4 > count * 4;
+  const column = (): Uint32Array => {
+    const view = new Uint32Array(bytes.buffer, bytes.byteOffset + at * 4, count);
+    at += count;
+    return isMostlyNames ? view.slice() : view;
+  };
   const index = new SegmentIndex(seqIn(w, 14), 1);
   index.count = count;
   index.ids = column();
@@ -131,7 +137,10 @@ export function decodeIndex(file: Uint8Array, open: ((bytes: Uint8Array) => Uint
     frames.starts.push(w[at++] >>> 0);
     frames.places.push(w[at++] >>> 0);
   }
-  if ((flags & HAS_MARKS) !== 0) index.marks = bytes.subarray(at * 4, at * 4 + count);
+  if ((flags & HAS_MARKS) !== 0) {
+    const view = bytes.subarray(at * 4, at * 4 + count);
+    index.marks = isMostlyNames ? Uint8Array.from(view) : view;
+  }
   const dictionaryAt = bytes.length - dictionaryBytes;
   const dictionary = Buffer.from(bytes.buffer, bytes.byteOffset + dictionaryAt, dictionaryBytes);
   const ends = new Uint32Array(subjectCount);

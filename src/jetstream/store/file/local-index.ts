@@ -8,22 +8,16 @@ import type { LocalIndex } from "./index-file.ts";
 /** Subjects that are named in one slice. */
 const NAMES_PER_SLICE = 512;
 
-/** The store's numbers instead of the dictionary's; what is gone by now is left out. */
+/** The store's numbers instead of the dictionary's; what is gone by now is left out. Takes over the columns of `local`, which is void afterwards. */
 export function toGlobal(local: LocalIndex, subjects: SubjectTable, segment: FileSegment, floor: number): SegmentIndex {
   const { index } = local;
-  const ids = local.subjects.idsIn(subjects);
-  const global = new SegmentIndex(index.base, 1);
-  global.count = index.count;
-  global.offsets = index.offsets;
-  global.sizes = index.sizes;
-  global.deltas = index.deltas;
-  global.marks = index.marks;
-  global.ids = new Uint32Array(index.offsets.length);
+  const idOf = local.subjects.idsIn(subjects);
+  const { ids, offsets, count } = index;
+  const from = index.slotFrom(floor);
   const { hasRemovals } = segment;
-  for (let slot = index.slotFrom(floor); slot < index.count; slot++) {
-    if (!hasRemovals || !segment.isRemoved(index.offsets[slot])) global.ids[slot] = ids[index.ids[slot]];
-  }
-  return global;
+  ids.fill(NO_SUBJECT, 0, from);
+  for (let slot = from; slot < count; slot++) ids[slot] = hasRemovals && segment.isRemoved(offsets[slot]) ? NO_SUBJECT : idOf[ids[slot]];
+  return index;
 }
 
 /**

@@ -11,6 +11,7 @@ export interface SaveHost {
   readonly subjectTable: SubjectTable;
   /** The floor that the log tells. */
   readonly toldFloor: number;
+  onIndexSaved(segment: FileSegment): void;
 }
 
 /** An index vouches for the records, so they have to be on the device before. */
@@ -24,4 +25,5 @@ export function* saveJob(host: SaveHost, segment: FileSegment): Job {
   host.folder.writeIndex(segment.file, local);
   segment.isIndexSaved = true;
   segment.notes = [];
+  host.onIndexSaved(segment);
 }

@@ -17,6 +17,8 @@ export class Segment {
   lastNanos = 0;
   /** Undefined while nobody needs it (files only). */
   index: SegmentIndex | undefined;
+  /** The index was asked for since somebody set this to false. */
+  isUsed = true;
 
   constructor(public first: number) {
     this.last = first - 1;
@@ -32,6 +34,7 @@ export class SegmentList<S extends Segment> {
   constructor(private readonly load: (segment: S) => SegmentIndex) {}
 
   indexOf(segment: S): SegmentIndex {
+    segment.isUsed = true;
     return segment.index ?? this.load(segment);
   }
 
