@@ -33,7 +33,12 @@ export class ConfiguredAuthenticator implements Authenticator {
   /** Only a system account has users: everybody else still comes in without credentials. */
   readonly #openDespiteUsers: boolean;
 
-  constructor(options: Options, hasher: PasswordHash) {
+  /** `guest` is who comes without credentials where only the system account has users. */
+  constructor(
+    options: Options,
+    hasher: PasswordHash,
+    private readonly guest: string,
+  ) {
     this.#options = options;
     this.#hasher = hasher;
     for (const user of options.users) (user.nkey === "" ? this.#users : this.#nkeys).set(user.nkey === "" ? user.user : user.nkey, user);
@@ -74,7 +79,7 @@ export class ConfiguredAuthenticator implements Authenticator {
     if (!rules.required) return accept({ account: GLOBAL_ACCOUNT, user: "", label: "", permissions: undefined, proxyKey });
     const { connect } = request;
     const anonymous = connect.user === "" && connect.pass === "" && connect.auth_token === "";
-    if (this.#openDespiteUsers && anonymous && connect.nkey === "") return accept({ account: GLOBAL_ACCOUNT, user: "", label: "", permissions: undefined, proxyKey });
+    if (this.#openDespiteUsers && anonymous && connect.nkey === "") return accept({ account: GLOBAL_ACCOUNT, user: this.guest, label: `user:${this.guest}`, permissions: undefined, proxyKey });
 
     // 5. nkey users
     if (this.#nkeys.size > 0) {

@@ -17,6 +17,7 @@ import type { CloseReason, ServerInfo } from "../protocol/index.ts";
 import { Message, seedDistribution } from "../routing/index.ts";
 import { formatDuration, formatDurationMs } from "../util/duration.ts";
 import { joinHostPort, splitHostPort } from "../util/hostport.ts";
+import { Nuid } from "../util/nuid.ts";
 import { timestamp } from "../util/timestamp.ts";
 import { VERSION } from "../util/version.ts";
 import { Accounts } from "./accounts.ts";
@@ -66,6 +67,7 @@ export class Server implements LinkHost, MonitorSource {
   #websocketListener: Listener | undefined = undefined;
   #monitor: Monitor | undefined = undefined;
   /** Undefined without a system account. */
+  #guest: string | undefined = undefined;
   #system: System | undefined = undefined;
   /** Undefined while JetStream is off, or could not start. */
   jetstream: JetStream | undefined = undefined;
@@ -93,7 +95,7 @@ export class Server implements LinkHost, MonitorSource {
 
   authenticatorFor(options: Options): Authenticator {
     if (this.tenants !== undefined) return new CalloutAuthenticator(new OperatorAuthenticator(options, this.tenants.book), options, this.#callout, true);
-    const configured = new ConfiguredAuthenticator(options, this.platform.system);
+    const configured = new ConfiguredAuthenticator(options, this.platform.system, (this.#guest ??= `nats-${new Nuid((below) => this.random.integer(below)).next().slice(0, 8)}`));
     return options.authCallout === undefined ? configured : new CalloutAuthenticator(configured, options, this.#callout, false);
   }
 

@@ -29,6 +29,8 @@ export class UrlResolver implements Resolver {
   async #get(account: string): Promise<string> {
     const url = this.#base + account;
     const failed = (reason: string): ResolverError => new ResolverError(`could not fetch <${goQuote(redacted(url))}>: ${reason}`);
+    const scheme = /^(?:([a-z][a-z0-9+.-]*):)?/i.exec(url)?.[1] ?? "";
+    if (!/^https?$/i.test(scheme)) throw failed(`Get ${goQuote(redacted(url))}: unsupported protocol scheme ${goQuote(scheme)}`);
     try {
       const { status, statusText, body } = await this.http.get(url, { timeoutMs: TIMEOUT_MS, tls: this.tls });
       if (status !== 200) throw failed(`${status} ${statusText}`.trim());

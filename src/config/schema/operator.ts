@@ -5,8 +5,8 @@ import { goQuote } from "../../util/quote.ts";
 import { msOfNs, parseDuration } from "../../util/duration.ts";
 import { isPublicKey } from "../../util/nkeys.ts";
 import type { ResolverOptions } from "../options.ts";
-import { type Node, typeName } from "../values.ts";
-import { type AnyOption, type Form, option, type Reading } from "./form.ts";
+import { type Node, typeName, type Value } from "../values.ts";
+import { type AnyOption, type Form, option, type Reading, wrongType } from "./form.ts";
 import { block, blockList, durationString, flag, integer, mapped, strings, text } from "./forms.ts";
 
 export const trustedKeys: Form<readonly string[]> = mapped(strings("trusted"), (keys, { node }, reading) => {
@@ -57,6 +57,7 @@ export const resolver: Form<ResolverOptions> = {
       if (named !== undefined) return named;
       problem = RESOLVER_PROBLEM;
     } else if (value.kind === "map") {
+      mustHaveKinds(value.entries);
       problem = resolverProblem(value.entries);
       if (problem === undefined) return usable(resolverOptions(value.entries), node, reading);
     } else {
@@ -66,6 +67,25 @@ export const resolver: Form<ResolverOptions> = {
     return undefined;
   },
 };
+
+const KINDS: Readonly<Record<string, { readonly kind: Value["kind"]; readonly type: string }>> = {
+  type: { kind: "string", type: "string" },
+  dir: { kind: "string", type: "string" },
+  allow_delete: { kind: "boolean", type: "bool" },
+  hard_delete: { kind: "boolean", type: "bool" },
+  limit: { kind: "integer", type: "int64" },
+  ttl: { kind: "string", type: "string" },
+  interval: { kind: "string", type: "string" },
+  timeout: { kind: "string", type: "string" },
+};
+
+/** Throws `WrongType`. */
+function mustHaveKinds(entries: ReadonlyMap<string, Node>): void {
+  for (const [key, node] of entries) {
+    const wanted = KINDS[key];
+    if (wanted !== undefined && node.value.kind !== wanted.kind) throw wrongType(node, wanted.type);
+  }
+}
 
 /** A folder must be one, or a name that nothing has yet. */
 function usable(options: ResolverOptions, { position }: Node, reading: Reading): ResolverOptions | undefined {

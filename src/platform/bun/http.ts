@@ -10,17 +10,22 @@ export const bunHttp: HttpClient = {
       return { status: response.status, statusText: response.statusText, body };
     } catch (error) {
       if (error instanceof HttpError) throw error;
-      throw new HttpError(error instanceof Error ? reasonOf(error) : String(error));
+      throw new HttpError(error instanceof Error ? reasonOf(error, url) : String(error));
     }
   },
 };
 
+/** Host and port, as they are dialled. */
+function addressOf(url: string): string {
+  const { protocol, hostname, port } = new URL(url);
+  return `${hostname}:${port === "" ? (protocol === "https:" ? "443" : "80") : port}`;
+}
+
+const REFUSED: ReadonlySet<string> = new Set(["ECONNREFUSED", "ConnectionRefused"]);
 const UNKNOWN_AUTHORITY = "tls: failed to verify certificate: x509: certificate signed by unknown authority";
 
 /** What the runtime's codes mean, in the reference's words. */
 const REASONS: Readonly<Record<string, string>> = {
-  ECONNREFUSED: "connect: connection refused",
-  ConnectionRefused: "connect: connection refused",
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNKNOWN_AUTHORITY,
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNKNOWN_AUTHORITY,
   UNABLE_TO_GET_ISSUER_CERT: UNKNOWN_AUTHORITY,
@@ -39,8 +44,9 @@ async function bounded(response: Response): Promise<string> {
   return Buffer.concat(parts).toString("utf8");
 }
 
-function reasonOf(error: Error): string {
+function reasonOf(error: Error, url: string): string {
   if (error.name === "TimeoutError") return "context deadline exceeded (Client.Timeout exceeded while awaiting headers)";
   const code = "code" in error && typeof error.code === "string" ? error.code : "";
+  if (REFUSED.has(code)) return `dial tcp ${addressOf(url)}: connect: connection refused`;
   return REASONS[code] ?? error.message;
 }

@@ -53,7 +53,13 @@ test("tells that there is none, and hides the password", async () => {
 });
 
 test("tells that nobody is there", async () => {
-  expect(await problem(new UrlResolver(bunHttp, "http://127.0.0.1:1/", undefined).check())).toBe('could not fetch <"http://127.0.0.1:1/">: Get "http://127.0.0.1:1/": connect: connection refused');
+  expect(await problem(new UrlResolver(bunHttp, "http://127.0.0.1:1/", undefined).check())).toBe('could not fetch <"http://127.0.0.1:1/">: Get "http://127.0.0.1:1/": dial tcp 127.0.0.1:1: connect: connection refused');
+});
+
+test("asks web servers, and nothing else that the runtime could fetch", async () => {
+  for (const [url, scheme] of [["ftp://x/", "ftp"], ["file:///etc/", "file"], ["s3://bucket/", "s3"], ["nope/", ""]]) {
+    expect(await problem(new UrlResolver(bunHttp, url ?? "", undefined).check())).toBe(`could not fetch <"${url}">: Get "${url}": unsupported protocol scheme "${scheme}"`);
+  }
 });
 
 test("trusts the authority that the configuration names, and no other", async () => {
