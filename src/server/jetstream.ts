@@ -144,8 +144,9 @@ export function makeJetStream(server: Server): JetStream {
 function refuseLimits(server: Server, account: string, reason: string): void {
   const { tenants, log } = server;
   if (tenants !== undefined) return log.error(`Error configuring jetstream for account [${account}/${tenants.book.claims(account)?.name ?? account}]: ${reason}`);
-  if (server.jetstream === undefined) throw new JetStreamStartError(reason);
-  log.error(`Error enabling jetstream on configured accounts: ${reason}`);
+  const text = `Error enabling jetstream on configured accounts: ${reason}`;
+  if (server.jetstream === undefined) throw new JetStreamStartError(text);
+  log.error(text);
 }
 
 /** The lines of a start, up to what is recovered. */

@@ -101,7 +101,7 @@ export class PullOutlet implements Outlet {
       owner.used();
       return "408 Requests Pending";
     }
-    if (options.expiresMs > 0) return undefined;
+    if (options.expiresMs !== 0) return undefined;
     owner.used();
     return "404 No Messages";
   }

@@ -1,5 +1,5 @@
 /** What a consumer's configuration may not say: the checks of section 2.4 of the consumers' spec, in the reference's order, each with its own error. */
-import { hasWildcard, isSubsetOf, isValidSubject, subjectMatches } from "../../routing/index.ts";
+import { hasWildcard, isSubsetOf, isValidConfiguredSubject, subjectMatches } from "../../routing/index.ts";
 import { toByteString } from "../../util/bytes.ts";
 import { formatDuration } from "../../util/duration.ts";
 import { goQuote } from "../../util/quote.ts";
@@ -83,7 +83,7 @@ function checkAcks(config: ConsumerConfig): void {
 function checkPush(stream: ConsumerStream, config: ConsumerConfig, deliverSubject: string): void {
   const subject = toByteString(deliverSubject);
   if (hasWildcard(subject)) throw apiError(10079);
-  if (!isValidSubject(subject) || /[ \t\n\r\f]/.test(subject)) throw apiError(10112);
+  if (!isValidConfiguredSubject(subject)) throw apiError(10112);
   if ((stream.config.subjects ?? []).some((pattern) => subjectMatches(subject, toByteString(pattern)))) throw apiError(10081);
   if (config.max_waiting !== undefined) throw apiError(10080);
   if ((config.max_ack_pending ?? 0) > 0 && config.ack_policy === "none") throw apiError(10082);
@@ -115,10 +115,10 @@ function checkLimits(stream: ConsumerStream, config: ConsumerConfig): void {
 function checkFilters(config: ConsumerConfig): void {
   const { filter_subject: single, filter_subjects: several = [] } = config;
   if (single !== undefined && several.length > 0) throw apiError(10136);
-  if (single !== undefined && !isValidSubject(toByteString(single))) throw invalid("invalid subject");
+  if (single !== undefined && !isValidConfiguredSubject(toByteString(single))) throw invalid("invalid subject");
   for (const filter of several) {
     if (filter === "") throw apiError(10139);
-    if (!isValidSubject(toByteString(filter))) throw invalid("invalid subject");
+    if (!isValidConfiguredSubject(toByteString(filter))) throw invalid("invalid subject");
   }
   const filters = several.map(toByteString);
   for (let i = 0; i < filters.length; i++) {

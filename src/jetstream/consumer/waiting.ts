@@ -25,7 +25,7 @@ export class WaitingRequest {
   ) {
     this.wanted = options.batch;
     this.bytesLeft = options.maxBytes;
-    this.expiresAtMs = options.expiresMs > 0 ? nowMs + options.expiresMs : Number.POSITIVE_INFINITY;
+    this.expiresAtMs = options.expiresMs !== 0 ? nowMs + options.expiresMs : Number.POSITIVE_INFINITY;
     this.heartbeatAtMs = options.heartbeatMs > 0 ? nowMs + options.heartbeatMs : Number.POSITIVE_INFINITY;
     this.pin = options.id;
   }
@@ -36,7 +36,7 @@ export class WaitingRequest {
 
   /** Whether it ends as soon as there is nothing more to deliver. */
   get endsWhenDrained(): boolean {
-    return this.options.noWait && (this.options.expiresMs <= 0 || this.delivered > 0);
+    return this.options.noWait && (this.options.expiresMs === 0 || this.delivered > 0);
   }
 
   /** When something has to be sent for it at the latest. */

@@ -43,7 +43,7 @@ export function readRequest(body: string, subject: string): DirectRequest | stri
   const request = decode(body);
   if (request === undefined) return "408 Malformed Request";
   if (subject !== "") {
-    const asksMore = request.seq > 0 || request.last !== "" || request.next !== "" || request.batch > 0 || request.maxBytes > 0 || request.startTime !== "" || request.multiLast.length > 0 || request.upToSeq > 0 || request.upToTime !== "";
+    const asksMore = request.seq > 0 || request.last !== "" || request.next !== "" || request.batch !== 0 || request.maxBytes > 0 || request.startTime !== "" || request.multiLast.length > 0 || request.upToSeq > 0 || request.upToTime !== "";
     return asksMore ? "408 Bad Request" : { ...request, last: subject };
   }
   const { seq, last, next, batch, startTime, multiLast, upToSeq, upToTime } = request;
@@ -66,7 +66,7 @@ function decode(body: string): DirectRequest | undefined {
       seq: raw.seq ?? 0,
       last: toByteString(raw.last_by_subj ?? ""),
       next: toByteString(raw.next_by_subj ?? ""),
-      batch: Math.max(0, raw.batch ?? 0),
+      batch: raw.batch ?? 0,
       maxBytes: Math.max(0, raw.max_bytes ?? 0),
       startTime: raw.start_time ?? "",
       multiLast: (raw.multi_last ?? []).map(toByteString),
@@ -124,7 +124,8 @@ function planRange(stream: Stream, request: DirectRequest, maxBytes: number): Ba
   const filters = request.next === "" || request.next === ">" ? ALL : [request.next];
   const start = request.startTime === "" ? Math.max(1, request.seq) : seqAt(stream, request.startTime);
   const first = store.next(filters, start, undefined);
-  if (first === 0) return "404 Message Not Found";
+  // Who asks for less than nothing hears only how much there would be.
+  if (first === 0 && request.batch > 0) return "404 Message Not Found";
   return {
     request,
     batch: request.batch,
@@ -133,7 +134,7 @@ function planRange(stream: Stream, request: DirectRequest, maxBytes: number): Ba
     upTo: undefined,
     next: (lastSeq, into) => store.next(filters, lastSeq === 0 ? first : lastSeq + 1, into),
     // Without headers nothing counts down, as in the reference.
-    pendingAfter: (lastSeq) => store.countPending(filters, request.noHeaders ? first : lastSeq + 1, false),
+    pendingAfter: (lastSeq) => store.countPending(filters, request.noHeaders || lastSeq === 0 ? first || store.state.lastSeq + 1 : lastSeq + 1, false),
   };
 }
 
@@ -152,7 +153,7 @@ function planLast(stream: Stream, request: DirectRequest, maxBytes: number): Bat
   const sequences = found.filter((seq) => seq >= request.seq);
   return {
     request,
-    batch: request.batch === 0 ? sequences.length : request.batch,
+    batch: request.batch <= 0 ? sequences.length : request.batch,
     maxBytes,
     pending: sequences.length,
     upTo,

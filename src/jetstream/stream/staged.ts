@@ -79,10 +79,10 @@ export class StagedStore {
   /** Turns it into the stream, with its consumers. Throws when it cannot be; then it is gone. */
   async complete(addConsumers: (consumers: StreamConsumers) => void): Promise<Stream> {
     const { account, config, createdNs } = this;
-    if (this.#folder === undefined) return finished(Stream.create(account, config, createdNs, this), addConsumers);
     account.arriving.add(config.name);
     try {
-      return finished(await this.#moveIn(this.#folder), addConsumers);
+      const stream = this.#folder === undefined ? Stream.takeOver(account, config, createdNs, this) : this.#moveIn(this.#folder);
+      return finished(await stream, addConsumers);
     } finally {
       account.arriving.delete(config.name);
     }

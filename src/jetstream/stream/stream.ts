@@ -123,18 +123,31 @@ export class Stream implements AssetStream, ConsumerStream, SourcedStream {
 
   // Life
 
-  /** Makes a stream of a normalised configuration, with what a restore has put into memory for it. Throws when its files cannot be made, and leaves nothing of it. */
-  static create(account: JetStreamAccount, config: StreamConfig, createdNs: bigint, staged?: OpenedStore): Stream {
+  /** Makes a stream of a normalised configuration. Throws when its files cannot be made, and leaves nothing of it. */
+  static create(account: JetStreamAccount, config: StreamConfig, createdNs: bigint): Stream {
     const folder = openFolder(account, config.name, config.storage, openAssetFiles(account.context, account.name, config.name));
     folder.make();
-    const stream = new Stream(account, config, createdNs, staged ?? finishNow(openStore(account, config, folder)));
+    const stream = new Stream(account, config, createdNs, finishNow(openStore(account, config, folder)));
     try {
       stream.folder.writeConfig(config, createdNs);
     } catch (error) {
       stream.#remove();
       throw error;
     }
-    finishNow(stream.#recoverState(staged !== undefined));
+    finishNow(stream.#recoverState(false));
+    stream.#open();
+    return stream;
+  }
+
+  /** Makes a stream in memory with what a restore has put there for it, in slices. */
+  static takeOver(account: JetStreamAccount, config: StreamConfig, createdNs: bigint, staged: OpenedStore): Promise<Stream> {
+    return inSlices(account.context, Stream.#takingOver(account, config, createdNs, staged));
+  }
+
+  static *#takingOver(account: JetStreamAccount, config: StreamConfig, createdNs: bigint, staged: OpenedStore): Sliced<Stream> {
+    const stream = new Stream(account, config, createdNs, staged);
+    yield* stream.#recoverState(true);
+    stream.#retention.recover();
     stream.#open();
     return stream;
   }
