@@ -10,7 +10,7 @@ import type { SegmentIndex } from "../log/segment-index.ts";
 import { SegmentedStore } from "../log/segmented-store.ts";
 import type { ByteWindow } from "../log/window.ts";
 import type { StorageFile, Timer } from "../../../platform/index.ts";
-import { Background } from "./background.ts";
+import { Background, type Job } from "./background.ts";
 import { ColdIndexes } from "./cold-indexes.ts";
 import { Commits, endAt, type Mark } from "./commits.ts";
 import { type EraseHost, Erasures } from "./erase.ts";
@@ -126,6 +126,24 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
       else if (!segment.isIndexSaved && !segment.isDamaged) this.#saveLater(segment);
     }
     if (this.#removal.isWaiting) this.flushLater();
+    const old = this.#underOldKeys();
+    if (old === 0) return;
+    this.folder.context.log.warn(`${old} files of stream '${this.folder.title}' need a key that was configured earlier, until they are rewritten`);
+    this.background.add("tell of the keys", this.#tellOfKeys());
+  }
+
+  /** Segments that the present key does not open. */
+  #underOldKeys(): number {
+    return this.list.segments.filter(({ file, live }) => live > 0 && file.assetKey !== this.folder.keys.current).length;
+  }
+
+  /** Behind the jobs that rewrite them: an operator wants to know when the old key may go. */
+  *#tellOfKeys(): Job {
+    yield;
+    const old = this.#underOldKeys();
+    const { log } = this.folder.context;
+    if (old === 0) log.info(`All files of stream '${this.folder.title}' are opened by the present key`);
+    else log.warn(`${old} files of stream '${this.folder.title}' could not be rewritten: they still need a key that was configured earlier`);
   }
 
   // Appending
