@@ -3,9 +3,10 @@ import { describe, expect, test } from "bun:test";
 import type { SimClient } from "./client.ts";
 import { type SimServer, Simulation } from "./simulation.ts";
 
-const BUFFER = 20_000;
+/** What is left of the messages when it is full fits into half of it: the network takes all of that when it has drained so far. */
+const BUFFER = 22_000;
 
-/** A client with messages of 30 KB waiting for it, of which the network holds `BUFFER` bytes; then it breaks the protocol. */
+/** A client with 30 messages of 1,016 bytes waiting for it, of which the network holds `BUFFER` bytes; then it breaks the protocol. */
 async function offender(bufferBytes = BUFFER, delayMaxMs = 0): Promise<{ simulation: Simulation; server: SimServer; client: SimClient }> {
   const simulation = new Simulation();
   const server = simulation.start('ping_interval: "1h"');
