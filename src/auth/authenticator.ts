@@ -33,11 +33,11 @@ export class ConfiguredAuthenticator implements Authenticator {
   /** Only a system account has users: everybody else still comes in without credentials. */
   readonly #openDespiteUsers: boolean;
 
-  /** `guest` is who comes without credentials where only the system account has users. */
+  /** `guest` names who comes without credentials where only the system account has users. */
   constructor(
     options: Options,
     hasher: PasswordHash,
-    private readonly guest: string,
+    private readonly guest: () => string,
   ) {
     this.#options = options;
     this.#hasher = hasher;
@@ -79,7 +79,10 @@ export class ConfiguredAuthenticator implements Authenticator {
     if (!rules.required) return accept({ account: GLOBAL_ACCOUNT, user: "", label: "", permissions: undefined, proxyKey });
     const { connect } = request;
     const anonymous = connect.user === "" && connect.pass === "" && connect.auth_token === "";
-    if (this.#openDespiteUsers && anonymous && connect.nkey === "") return accept({ account: GLOBAL_ACCOUNT, user: this.guest, label: `user:${this.guest}`, permissions: undefined, proxyKey });
+    if (this.#openDespiteUsers && anonymous && connect.nkey === "") {
+      const user = this.guest();
+      return accept({ account: GLOBAL_ACCOUNT, user, label: `user:${user}`, permissions: undefined, proxyKey });
+    }
 
     // 5. nkey users
     if (this.#nkeys.size > 0) {

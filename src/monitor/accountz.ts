@@ -96,7 +96,7 @@ function detail(source: MonitorSource, account: Account): AccountDetail {
     subscriptions: account.interest.size,
     mappings: optionalRecord(sortedRecord(mappingsOf(options, configured).map((mapping) => [mapping.source, destinations(mapping)] as const))),
     exports: optional([...(configured?.exports ?? []).map((offer) => exported(offer, claims)), ...offered(source, account)]),
-    imports: optional([...(configured?.imports ?? []).map((wanted) => imported(wanted, source)), ...builtIn(source, account)]),
+    imports: optional([...(configured?.imports ?? []).map((wanted) => imported(wanted, source)), ...builtIn(source, account, configured?.imports ?? [])]),
     ...(claims === undefined ? {} : { jwt: claims.token, issuer_key: claims.iss }),
     name_tag: claims === undefined || claims.name === "" ? account.name : claims.name,
     ...(claims === undefined ? {} : ofClaims(claims, tokens?.nowS ?? 0)),
@@ -148,19 +148,20 @@ function offered({ jetstream }: MonitorSource, { isSystem }: Account): readonly 
   ];
 }
 
-/** What every account has from the system account. */
-function builtIn({ options: { systemAccount }, jetstream }: MonitorSource, { name, isSystem }: Account): readonly Imported[] {
+/** What every account has from the system account, unless it has imported that itself. */
+function builtIn({ options: { systemAccount }, jetstream }: MonitorSource, { name, isSystem }: Account, own: readonly ImportOptions[]): readonly Imported[] {
   if (systemAccount === "") return [];
   const from = (subject: string, to: string, share: boolean): Imported => ({ subject, account: systemAccount, to, local_subject: to, type: "service", invalid: false, share, tracking: false });
   const about = from(`$SYS.REQ.USER.${name}.INFO`, "$SYS.REQ.USER.INFO", true);
   if (isSystem) return [about];
-  return [
+  const all = [
     about,
     from(`$SYS.REQ.ACCOUNT.${name}.CONNZ`, "$SYS.REQ.ACCOUNT.PING.CONNZ", false),
     from(`$SYS.REQ.ACCOUNT.${name}.CONNZ`, "$SYS.REQ.SERVER.PING.CONNZ", false),
     from(`$SYS.REQ.ACCOUNT.${name}.STATZ`, "$SYS.REQ.ACCOUNT.PING.STATZ", false),
     ...(jetstream === undefined ? [] : [from("$JS.API.>", "$JS.API.>", true)]),
   ];
+  return all.filter(({ local_subject }) => !own.some(({ kind, account, to, subject }) => kind === "service" && account === systemAccount && (to || subject) === local_subject));
 }
 
 function imported(wanted: ImportOptions, source: MonitorSource): Imported {

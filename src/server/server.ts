@@ -95,7 +95,7 @@ export class Server implements LinkHost, MonitorSource {
 
   authenticatorFor(options: Options): Authenticator {
     if (this.tenants !== undefined) return new CalloutAuthenticator(new OperatorAuthenticator(options, this.tenants.book), options, this.#callout, true);
-    const configured = new ConfiguredAuthenticator(options, this.platform.system, (this.#guest ??= `nats-${new Nuid((below) => this.random.integer(below)).next().slice(0, 8)}`));
+    const configured = new ConfiguredAuthenticator(options, this.platform.system, () => (this.#guest ??= `nats-${new Nuid((below) => this.random.integer(below)).next().slice(0, 8)}`));
     return options.authCallout === undefined ? configured : new CalloutAuthenticator(configured, options, this.#callout, false);
   }
 

@@ -69,13 +69,7 @@ export const SERVER_ENDPOINTS: ReadonlyMap<string, Endpoint> = new Map<string, E
 
 export const ACCOUNT_ENDPOINTS: ReadonlyMap<string, AccountEndpoint> = new Map<string, AccountEndpoint>([
   ["SUBSZ", (source, body, account) => typed(() => subsz(source, subszOf(body, account, true)))],
-  [
-    "CONNZ",
-    (source, body, account) => {
-      if (source.account(account) === undefined) return { server_id: "", now: "0001-01-01T00:00:00Z", num_connections: 0, total: 0, offset: 0, limit: 0, connections: null };
-      return typed(() => connz(source, connzOf(body, account)));
-    },
-  ],
+  ["CONNZ", (source, body, account) => typed(() => connz(source, connzOf(body, account)))],
   ["LEAFZ", (source, body, account) => leafz(source, { subscriptions: body.flag("subscriptions"), account })],
   ["INFO", (source, _, account) => typed(() => accountz(source, account).account_detail)],
   ["JSZ", (source, body, account) => accountJsz(source, body, account)],

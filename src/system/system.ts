@@ -4,7 +4,7 @@
  */
 import type { Account } from "../accounts/index.ts";
 import type { ClientLink } from "../links/index.ts";
-import { InternalLink } from "../links/internal/index.ts";
+import { InternalLink, type InternalSubscription } from "../links/internal/index.ts";
 import { type CloseReason, encodeJson } from "../protocol/index.ts";
 import { isValidLiteralSubject, type Message, subjectMatches, type Subscriber } from "../routing/index.ts";
 import { fromByteString, toByteString } from "../util/bytes.ts";
@@ -19,6 +19,15 @@ export type { SystemHost } from "./host.ts";
 
 /** How trace events name this kind of peer. */
 const KIND_SYSTEM = 3;
+
+/** Services that every account has. */
+const BUILT_IN = 4;
+
+/** Where an account other than the system's asks, and what it can ask there. */
+interface Window {
+  readonly link: InternalLink;
+  readonly services: Map<string, InternalSubscription>;
+}
 
 interface Request {
   /** Where it was asked, and is answered. */
@@ -36,7 +45,7 @@ export class System {
   readonly #events: Events;
   readonly #statsz: StatszTimer;
   /** Where the accounts other than the system's ask. */
-  readonly #windows = new Map<Account, InternalLink>();
+  readonly #windows = new Map<Account, Window>();
 
   constructor(
     private readonly host: SystemHost,
@@ -46,7 +55,7 @@ export class System {
     this.#events = new Events(host, {
       isWanted: (subject) => this.#link.hasInterest(toByteString(subject)),
       publish: (subject, body) => this.#publish(this.#link, subject, body),
-      publishIn: (within, subject, body) => this.#publish(this.#windowIn(within), subject, body),
+      publishIn: (within, subject, body) => this.#publish(this.#linkIn(within), subject, body),
     });
     const subject = `$SYS.SERVER.${host.identity.id}.STATSZ`;
     this.#statsz = new StatszTimer(
@@ -91,32 +100,53 @@ export class System {
     this.#events.refused(link, reason);
   }
 
-  /** Accounts come and go: each has its window. */
+  /** Accounts come and go, and so does what they import: each has its window. */
   greetAll(): void {
     const present = new Set(this.host.accounts.byName.values());
     for (const account of present) this.greet(account);
-    for (const [account, window] of this.#windows) {
+    for (const [account, { link }] of this.#windows) {
       if (present.has(account)) continue;
-      window.close();
+      link.close();
       this.#windows.delete(account);
     }
   }
 
+  /** One that is new, or imports something else now. */
   greet(account: Account): void {
-    this.#windowIn(account);
+    if (account !== this.account) this.#furnish(this.#windowIn(account), account);
   }
 
-  #windowIn(account: Account): InternalLink {
-    const known = account === this.account ? this.#link : this.#windows.get(account);
+  #linkIn(account: Account): InternalLink {
+    return account === this.account ? this.#link : this.#windowIn(account).link;
+  }
+
+  #windowIn(account: Account): Window {
+    const known = this.#windows.get(account);
     if (known !== undefined) return known;
-    const window = new InternalLink(account, KIND_SYSTEM, "SYSTEM");
+    const window: Window = { link: new InternalLink(account, KIND_SYSTEM, "SYSTEM"), services: new Map() };
     this.#windows.set(account, window);
-    const own = `$SYS.REQ.ACCOUNT.${account.name}`;
-    this.#serve(window, "$SYS.REQ.ACCOUNT.PING.CONNZ", (request) => this.#answerAccount({ ...request, subject: `${own}.CONNZ` }));
-    this.#serve(window, "$SYS.REQ.SERVER.PING.CONNZ", (request) => this.#answerAccount({ ...request, subject: `${own}.CONNZ` }));
-    this.#serve(window, "$SYS.REQ.ACCOUNT.PING.STATZ", (request) => this.#answerAccount({ ...request, subject: `${own}.STATZ` }));
-    this.#serve(window, "$SYS.REQ.USER.INFO", (request) => this.#answerUser(request));
     return window;
+  }
+
+  /** Offers what every account has, but for what the account imports from the system account under the same subject. */
+  #furnish({ link, services }: Window, { name }: Account): void {
+    const imports = this.host.accountOptions(name)?.imports ?? [];
+    if (imports.length === 0 && services.size === BUILT_IN) return;
+    const own = `$SYS.REQ.ACCOUNT.${name}`;
+    const offers: readonly (readonly [string, (request: Request) => void])[] = [
+      ["$SYS.REQ.ACCOUNT.PING.CONNZ", (request) => this.#answerAccount({ ...request, subject: `${own}.CONNZ` })],
+      ["$SYS.REQ.SERVER.PING.CONNZ", (request) => this.#answerAccount({ ...request, subject: `${own}.CONNZ` })],
+      ["$SYS.REQ.ACCOUNT.PING.STATZ", (request) => this.#answerAccount({ ...request, subject: `${own}.STATZ` })],
+      ["$SYS.REQ.USER.INFO", (request) => this.#answerUser(request)],
+    ];
+    for (const [subject, answer] of offers) {
+      const isImported = imports.some((wanted) => wanted.kind === "service" && wanted.account === this.account.name && (wanted.to || wanted.subject) === subject);
+      const known = services.get(subject);
+      if (isImported && known !== undefined) {
+        link.unsubscribe(known);
+        services.delete(subject);
+      } else if (!isImported && known === undefined) services.set(subject, this.#serve(link, subject, answer));
+    }
   }
 
   #offer(): void {
@@ -137,8 +167,8 @@ export class System {
     this.#serve(link, "$SYS.DEBUG.SUBSCRIBERS", (request) => this.#answerSubscribers(request));
   }
 
-  #serve(link: InternalLink, subject: string, handle: (request: Request) => void): void {
-    link.subscribe(toByteString(subject), (message: Message, delivered, origin) => {
+  #serve(link: InternalLink, subject: string, handle: (request: Request) => void): InternalSubscription {
+    return link.subscribe(toByteString(subject), (message: Message, delivered, origin) => {
       const { buffer, bodyStart, headerLength, bodyEnd } = message;
       handle({
         link,
