@@ -13,6 +13,8 @@ const KIND_ACCOUNT = 6;
 export class Accounts {
   readonly byName = new Map<string, Account>();
 
+  /** What was applied to an account last. */
+  readonly #applied = new WeakMap<Account, AccountOptions>();
   readonly #exchange: Exchange;
 
   constructor(
@@ -47,6 +49,8 @@ export class Accounts {
     for (const configured of all) {
       wanted.add(configured.name);
       const account = this.#ensure(configured.name, options, nowNs);
+      if (this.#applied.get(account) === configured) continue;
+      this.#applied.set(account, configured);
       account.mapper = this.#mapper(configured.mappings, clusterName);
       account.limits = configured.limits;
       account.nkey = configured.nkey;

@@ -22,6 +22,8 @@ export class Tenants {
   #desk: ClaimsDesk | undefined = undefined;
   /** As the rest of the server knows them. */
   readonly #options = new Map<string, AccountOptions>();
+  /** By claims, what they were made into. */
+  #made = new WeakMap<AccountClaims, AccountOptions>();
   #activations: Timer | undefined = undefined;
 
   constructor(private readonly server: Server) {
@@ -109,6 +111,7 @@ export class Tenants {
   /** After a reload: what was preloaded may have changed, and accounts may be gone. */
   async reload(options: Options): Promise<void> {
     const { log } = this.server;
+    this.#made = new WeakMap();
     if (this.#resolver instanceof MemoryResolver) this.#resolver.replace(tokensOf(options.operator.preloads));
     this.#storePreloads(options.operator.preloads);
     this.#tellIssues();
@@ -191,13 +194,22 @@ export class Tenants {
     this.#options.clear();
     let next = 0;
     for (const claims of this.book.all()) {
-      this.#options.set(claims.sub, withDomain(accountOptions(claims, exporter, nowS), this.server.options));
+      this.#options.set(claims.sub, this.#optionsOf(claims, exporter, nowS));
       const end = firstActivationEnd(claims, nowS);
       if (end > 0 && (next === 0 || end < next)) next = end;
     }
     this.server.updateAccounts();
     this.#activations?.cancel();
     this.#activations = next === 0 ? undefined : this.server.clock.after(Math.min(STEP_MS, Math.max(0, next * 1000 - Number(this.server.clock.nowNs() / 1_000_000n))), () => this.#refresh());
+  }
+
+  /** Those of an account without imports depend on nothing but its claims: with thousands of accounts, all but one are as they were. */
+  #optionsOf(claims: AccountClaims, exporter: (account: string) => AccountClaims | undefined, nowS: number): AccountOptions {
+    const known = claims.imports.length === 0 ? this.#made.get(claims) : undefined;
+    if (known !== undefined) return known;
+    const made = withDomain(accountOptions(claims, exporter, nowS), this.server.options);
+    this.#made.set(claims, made);
+    return made;
   }
 
   #tellIssues(): void {
