@@ -3,6 +3,7 @@ import { run } from "./cli/run.ts";
 import { helpText, loadOptions, type LoadResult, parseCommand, tlsHelpText, validate } from "./config/index.ts";
 import { LogHub } from "./log/index.ts";
 import { SystemClock } from "./platform/bun/clock.ts";
+import { lowerCompilerPriority } from "./platform/bun/compiler-threads.ts";
 import { SystemDisk } from "./platform/bun/disk.ts";
 import { bunHttp } from "./platform/bun/http.ts";
 import { BunNetwork } from "./platform/bun/network.ts";
@@ -35,6 +36,7 @@ const exitCode = await run({
   },
 });
 if (exitCode !== undefined) system.exit(exitCode);
+lowerCompilerPriority();
 
 // From here on an exception that reaches the event loop is a defect that must not end the server: it is logged.
 onDefect((text) => log.error(`Internal error: ${text}`));

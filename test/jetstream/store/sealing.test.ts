@@ -79,10 +79,12 @@ describe("encryption at rest", () => {
       store.remove(MESSAGES + 1, false);
       await closed(world, store);
       expect(onDisk(world, SECRET)).toEqual([]);
+      const told = [expect.stringMatching(/^\d+ files of stream 'A > S' are not encrypted as configured yet/), "All files of stream 'A > S' are encrypted as configured"];
+      expect(world.lines).toEqual(told);
       // Without the old key now.
       world.encryption = { ...after, previousKey: "" };
       expectAll(world.openFile());
-      expect(world.lines).toEqual([]);
+      expect(world.lines).toEqual(told);
     });
   }
 });

@@ -128,7 +128,7 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
     if (this.#removal.isWaiting) this.flushLater();
     const old = this.#underOldKeys();
     if (old === 0) return;
-    this.folder.context.log.warn(`${old} files of stream '${this.folder.title}' need a key that was configured earlier, until they are rewritten`);
+    this.folder.context.log.warn(`${old} files of stream '${this.folder.title}' are not encrypted as configured yet: a previous key is needed until they are`);
     this.background.add("tell of the keys", this.#tellOfKeys());
   }
 
@@ -142,8 +142,8 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
     yield;
     const old = this.#underOldKeys();
     const { log } = this.folder.context;
-    if (old === 0) log.info(`All files of stream '${this.folder.title}' are opened by the present key`);
-    else log.warn(`${old} files of stream '${this.folder.title}' could not be rewritten: they still need a key that was configured earlier`);
+    if (old === 0) log.info(`All files of stream '${this.folder.title}' are encrypted as configured`);
+    else log.warn(`${old} files of stream '${this.folder.title}' could not be rewritten: a previous key is still needed`);
   }
 
   // Appending
