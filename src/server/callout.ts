@@ -4,16 +4,12 @@ import { InternalLink, type InternalSubscription } from "../links/internal/index
 import type { AccountClaims } from "../jwt/index.ts";
 import { toByteString } from "../util/bytes.ts";
 import { encodePublicKey, encodeSeed, keyPairOf } from "../util/nkeys.ts";
-import { randomDigits } from "../util/nuid.ts";
-import { shortHash } from "../util/shorthash.ts";
 import type { ServerKeys } from "./identity.ts";
+import { newInbox } from "./inbox.ts";
 import type { Server } from "./server.ts";
 
 /** How trace events name the system's own peer. */
 const KIND_SYSTEM = 3;
-
-/** Of the part of an inbox that is another for every question. */
-const INBOX_DIGITS = 8;
 
 export function calloutHost(server: Server, keys: ServerKeys): CalloutHost {
   const links = new Map<string, InternalLink>();
@@ -41,7 +37,7 @@ export function calloutHost(server: Server, keys: ServerKeys): CalloutHost {
       const link = linkIn(account);
       if (link === undefined) return Promise.resolve(undefined);
       const { promise, resolve } = Promise.withResolvers<Uint8Array | undefined>();
-      const inbox = toByteString(`$SYS._INBOX.${shortHash(server.identity.name)}.${randomDigits(INBOX_DIGITS, (below) => server.random.integer(below))}`);
+      const inbox = toByteString(newInbox(server));
       const finish = (answer: Uint8Array | undefined): void => {
         timer.cancel();
         link.unsubscribe(subscription);

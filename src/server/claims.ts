@@ -7,8 +7,7 @@ import { InternalLink } from "../links/internal/index.ts";
 import type { Timer } from "../platform/index.ts";
 import { encodeJson } from "../protocol/index.ts";
 import { fromByteString, toByteString } from "../util/bytes.ts";
-import { Nuid } from "../util/nuid.ts";
-import { inboxPrefix } from "./lookup.ts";
+import { inboxPrefix, newInbox } from "./inbox.ts";
 import type { Server } from "./server.ts";
 
 /** How trace events name the system's own peer. */
@@ -80,8 +79,7 @@ export class ClaimsDesk {
   #synchronise(stored: StoredResolver): void {
     if (stored.intervalMs <= 0) return;
     const { server } = this;
-    const nuid = new Nuid((below) => server.random.integer(below));
-    const inbox = `${this.#own}${nuid.next().slice(0, 8)}`;
+    const inbox = newInbox(server);
     this.#link.subscribe(toByteString(inbox), (message) => {
       const text = textOf(message.payload());
       this.service.merge(text).then(

@@ -6,27 +6,20 @@ import { ResolverError } from "../auth/operator/index.ts";
 import type { Peers } from "../auth/resolver/index.ts";
 import { InternalLink, type InternalSubscription } from "../links/internal/index.ts";
 import { toByteString } from "../util/bytes.ts";
-import { Nuid } from "../util/nuid.ts";
-import { shortHash } from "../util/shorthash.ts";
+import { newInbox } from "./inbox.ts";
 import type { Server } from "./server.ts";
 
 /** How trace events name the system's own peer. */
 const KIND_SYSTEM = 3;
 
-/** Inboxes of this server's questions to other servers begin so: what it asks itself it does not answer. */
-export function inboxPrefix(server: Server): string {
-  return `$SYS._INBOX.${shortHash(server.identity.name)}.`;
-}
-
 export function peersOf(server: Server): Peers {
-  let nuid: Nuid | undefined;
   return {
     lookup(account, timeoutMs) {
       const system = server.account(server.options.systemAccount);
       if (system === undefined) return Promise.resolve(undefined);
       const link = new InternalLink(system, KIND_SYSTEM, "SYSTEM");
       const { promise, resolve, reject } = Promise.withResolvers<string | undefined>();
-      const inbox = toByteString(inboxPrefix(server) + (nuid ??= new Nuid((below) => server.random.integer(below))).next().slice(0, 8));
+      const inbox = toByteString(newInbox(server));
       const end = (): void => {
         timer.cancel();
         link.unsubscribe(answers);

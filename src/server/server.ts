@@ -17,7 +17,7 @@ import type { CloseReason, ServerInfo } from "../protocol/index.ts";
 import { Message, seedDistribution } from "../routing/index.ts";
 import { formatDuration, formatDurationMs } from "../util/duration.ts";
 import { joinHostPort, splitHostPort } from "../util/hostport.ts";
-import { Nuid } from "../util/nuid.ts";
+import { randomDigits } from "../util/nuid.ts";
 import { timestamp } from "../util/timestamp.ts";
 import { VERSION } from "../util/version.ts";
 import { Accounts } from "./accounts.ts";
@@ -95,7 +95,7 @@ export class Server implements LinkHost, MonitorSource {
 
   authenticatorFor(options: Options): Authenticator {
     if (this.tenants !== undefined) return new CalloutAuthenticator(new OperatorAuthenticator(options, this.tenants.book), options, this.#callout, true);
-    const configured = new ConfiguredAuthenticator(options, this.platform.system, () => (this.#guest ??= `nats-${new Nuid((below) => this.random.integer(below)).next().slice(0, 8)}`));
+    const configured = new ConfiguredAuthenticator(options, this.platform.system, () => (this.#guest ??= `nats-${randomDigits(8, (below) => this.random.integer(below))}`));
     return options.authCallout === undefined ? configured : new CalloutAuthenticator(configured, options, this.#callout, false);
   }
 

@@ -153,6 +153,26 @@ describe.each(binaries)("%s", (binary) => {
     await peer.close();
   });
 
+  test("keeps questions apart that are under way at once", async () => {
+    const config = `operator: ${operatorToken(operator, { system_account: system.publicKey })}\nresolver: { type: full, dir: "jwt", timeout: "5s" }\nresolver_preload: { ${system.publicKey}: ${token(system)} }`;
+    const server = await ServerProcess.start({ binary, config });
+    servers.push(server);
+    const peer = await Peer.of(server);
+    const asked: (() => void)[] = [];
+    peer.connection.subscribe("$SYS.REQ.ACCOUNT.*.CLAIMS.LOOKUP", {
+      callback: (_, message) => {
+        const wanted = [c, d].find(({ publicKey }) => message.subject.includes(publicKey));
+        if (wanted !== undefined) asked.unshift(() => void message.respond(token(wanted)));
+        // Both are asked for: the later question is answered first.
+        if (asked.length === 2) for (const answer of asked) answer();
+      },
+    });
+    await peer.connection.flush();
+    const logins = [c, d].map((account) => connect({ servers: `127.0.0.1:${server.ports.nats?.port}`, authenticator: jwtAuthenticator(userToken(user, account), Buffer.from(user.seed)), reconnect: false }));
+    for (const connection of await Promise.all(logins)) await connection.close();
+    await peer.close();
+  });
+
   test("says what is wrong with a pack, and takes the rest", async () => {
     const server = await ServerProcess.start({ binary, config: CONFIG });
     servers.push(server);
