@@ -108,16 +108,23 @@ function resolverNamed(written: string): ResolverOptions | undefined {
   return /MEM/i.test(written) ? { kind: "memory" } : undefined;
 }
 
+/** Texts and switches of a map by name; those that are not there are empty, or off. */
+function readerOf(entries: ReadonlyMap<string, Node>): { readonly textOf: (key: string) => string; readonly isOn: (key: string) => boolean } {
+  return {
+    textOf: (key) => {
+      const value = entries.get(key)?.value;
+      return value?.kind === "string" ? value.text : "";
+    },
+    isOn: (key) => {
+      const value = entries.get(key)?.value;
+      return value?.kind === "boolean" && value.boolean;
+    },
+  };
+}
+
 /** Of a map without a problem. */
 function resolverOptions(entries: ReadonlyMap<string, Node>): ResolverOptions {
-  const textOf = (key: string): string => {
-    const value = entries.get(key)?.value;
-    return value?.kind === "string" ? value.text : "";
-  };
-  const isOn = (key: string): boolean => {
-    const value = entries.get(key)?.value;
-    return value?.kind === "boolean" && value.boolean;
-  };
+  const { textOf, isOn } = readerOf(entries);
   const msOf = (key: string, absent: number): number => {
     const parsed = parseDuration(textOf(key));
     return parsed.ok ? msOfNs(parsed.ns) : absent;
@@ -136,14 +143,7 @@ function resolverOptions(entries: ReadonlyMap<string, Node>): ResolverOptions {
 }
 
 function resolverProblem(entries: ReadonlyMap<string, Node>): string | undefined {
-  const textOf = (key: string): string => {
-    const value = entries.get(key)?.value;
-    return value?.kind === "string" ? value.text : "";
-  };
-  const isOn = (key: string): boolean => {
-    const value = entries.get(key)?.value;
-    return value?.kind === "boolean" && value.boolean;
-  };
+  const { textOf, isOn } = readerOf(entries);
   const type = textOf("type").toUpperCase();
   if (type === "MEM" || type === "MEMORY") return undefined;
   if (type !== "FULL" && type !== "CACHE") return RESOLVER_PROBLEM;
