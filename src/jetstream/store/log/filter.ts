@@ -1,9 +1,12 @@
 /** Filters of subjects in the form that stores work with. */
-import { hasWildcard } from "../../../routing/index.ts";
+import { hasWildcard, subjectsOverlap } from "../../../routing/index.ts";
 import type { Filters } from "../message-store.ts";
 
 export const STAR = "*";
 export const REST = ">";
+
+/** With more patterns it is not found out whether they are apart. */
+const COMPARED_MAX = 64;
 
 export interface Pattern {
   readonly tokens: readonly string[];
@@ -18,6 +21,8 @@ export class CompiledFilter {
   /** Set when the filter is one subject. */
   readonly literal: string | undefined;
   readonly patterns: readonly Pattern[];
+  /** No subject matches two of them, as in every consumer: what each of them matches can be added up. */
+  readonly areApart: boolean;
   /** Sequences in `[barrenFrom, barrenTo)` are known to hold nothing that matches: messages are only ever added at the end. */
   barrenFrom = 0;
   barrenTo = 0;
@@ -35,5 +40,6 @@ export class CompiledFilter {
       const tokens = filter.split(".");
       return { tokens, isOpen: tokens[tokens.length - 1] === REST };
     });
+    this.areApart = distinct.length <= COMPARED_MAX && distinct.every((one, i) => distinct.every((other, k) => k <= i || !subjectsOverlap(one, other)));
   }
 }

@@ -190,7 +190,7 @@ export class Search<S extends Segment> {
   eachSubject(filter: CompiledFilter, visit: (id: number) => boolean): boolean {
     const { patterns } = filter;
     if (filter.all) return this.subjects.each(EVERYTHING, visit);
-    if (patterns.length === 1) return this.subjects.each(patterns[0], visit);
+    if (filter.areApart) return patterns.every((pattern) => this.subjects.each(pattern, visit));
     for (let i = 0; i < patterns.length; i++) {
       const seenBefore = (id: number): boolean => patterns.slice(0, i).some((pattern) => this.subjects.matches(id, pattern));
       if (!this.subjects.each(patterns[i], (id) => seenBefore(id) || visit(id))) return false;
@@ -220,13 +220,24 @@ export class Search<S extends Segment> {
 
   // Counting
 
+  /** What there is of patterns that are apart. */
+  total({ patterns }: CompiledFilter): { readonly messages: number; readonly subjects: number } {
+    let messages = 0;
+    let subjects = 0;
+    for (const pattern of patterns) {
+      const total = this.subjects.total(pattern);
+      messages += total.messages;
+      subjects += total.subjects;
+    }
+    return { messages, subjects };
+  }
+
   countPending(filter: CompiledFilter, from: number, lastPerSubject: boolean): number {
     if (from > this.state.lastSeq || this.state.messages === 0) return 0;
-    const [only] = filter.patterns;
     if (from <= this.state.first) {
       if (filter.all) return lastPerSubject ? this.subjects.count : this.state.messages;
-      if (filter.patterns.length === 1) {
-        const total = this.subjects.total(only);
+      if (filter.areApart) {
+        const total = this.total(filter);
         return lastPerSubject ? total.subjects : total.messages;
       }
     }
@@ -239,8 +250,8 @@ export class Search<S extends Segment> {
     // Whichever is the least to look at: the subjects, the messages from there on, or those before.
     const behind = from - this.state.first;
     const ahead = this.state.lastSeq - from + 1;
-    if (filter.patterns.length === 1) {
-      const total = this.subjects.total(only);
+    if (filter.areApart) {
+      const total = this.total(filter);
       if (total.messages === 0) return 0;
       if (total.subjects <= FEW_SUBJECTS || total.subjects * 4 < Math.min(behind, ahead)) return this.#countBySubjects(filter, from);
       if (behind < ahead) return total.messages - this.#countMatching(filter, this.state.first, from - 1);

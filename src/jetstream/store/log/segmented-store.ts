@@ -269,7 +269,7 @@ export abstract class SegmentedStore<S extends Segment> implements MessageStore 
   countSubjects(filters: Filters, max: number): number {
     const filter = this.#compile(filters);
     if (filter.all) return Math.min(max, this.subjectTable.count);
-    if (filter.patterns.length === 1) return Math.min(max, this.subjectTable.total(filter.patterns[0]).subjects);
+    if (filter.areApart) return Math.min(max, this.search.total(filter).subjects);
     let count = 0;
     this.search.eachSubject(filter, () => ++count < max);
     return Math.min(max, count);

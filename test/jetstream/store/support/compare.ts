@@ -3,7 +3,7 @@ import { expect } from "bun:test";
 import { type MessageStore, StoredMessage } from "../../../../src/jetstream/store/index.ts";
 import type { Model } from "./model.ts";
 
-export const FILTERS: readonly (readonly string[])[] = [[], [">"], ["a"], ["a.b"], ["a.*"], ["*.b"], ["a.>"], ["*.*.c"], ["a.*", "*.b"], ["a.b", "b.b", "a.b"], ["x"], ["*"], ["b.>", "a"]];
+export const FILTERS: readonly (readonly string[])[] = [[], [">"], ["a"], ["a.b"], ["a.*"], ["*.b"], ["a.>"], ["*.*.c"], ["a.*", "*.b"], ["a.b", "b.b", "a.b"], ["x"], ["*"], ["b.>", "a"], ["a.*", "b.b", "c.>"], ["*.a", "a.b", "b.>"]];
 
 export function expectState(store: MessageStore, model: Model): void {
   const { state } = store;
