@@ -1,7 +1,6 @@
 /** Requests that wait for answers: how long, and that nothing is left of them. */
 import { expect, test } from "bun:test";
-import { PLACES_MAX } from "../../src/accounts/exchange/replytokens.ts";
-import { type ResponseRule, Responses } from "../../src/accounts/exchange/responses.ts";
+import { PENDING_MAX, type ResponseRule, Responses } from "../../src/accounts/exchange/responses.ts";
 import { Waiting } from "../../src/accounts/exchange/waiting.ts";
 import { Account, Exchange } from "../../src/accounts/index.ts";
 import type { ExportOptions, ImportOptions } from "../../src/config/index.ts";
@@ -102,15 +101,17 @@ test("whoever waits for nothing any more is waited for by nobody", async () => {
   expect(table.responses.size).toBe(0);
 });
 
-test("the table holds as many as there are places, the oldest goes first, and places are used again", () => {
+test("the table holds so many, and the oldest goes first", () => {
   const { table } = tables();
+  new InternalLink(table.requester, 5, "requester").subscribe("in.>", () => true);
+  const service = new InternalLink(table.exporter, 5, "service");
   const first = table.expect("in.0");
-  for (let i = 1; i < PLACES_MAX; i++) table.expect(`in.${i}`);
-  expect(table.responses.size).toBe(PLACES_MAX);
+  for (let i = 1; i < PENDING_MAX; i++) table.expect(`in.${i}`);
+  expect(table.responses.size).toBe(PENDING_MAX);
   const next = table.expect("in.next");
-  expect(table.responses.size).toBe(PLACES_MAX);
-  expect(next.slice(0, -3)).toBe(first.slice(0, -3));
-  expect(next).not.toBe(first);
+  expect(table.responses.size).toBe(PENDING_MAX);
+  expect(service.publish(first, "", "", "late")).toBe(0);
+  expect(service.publish(next, "", "", "in time")).toBe(1);
 });
 
 test("each threshold is kept whatever else is waited for, and an answer of several starts it anew", async () => {

@@ -11,7 +11,7 @@ import type { Account } from "../account.ts";
 import { Crossing, TRACE_DISABLED } from "./crossing.ts";
 import type { LatencyStatus, Measurement } from "./latency.ts";
 import { SubjectBytes } from "./subjectbytes.ts";
-import { PLACES_MAX, ReplyTokens } from "./replytokens.ts";
+import { ReplyTokens } from "./replytokens.ts";
 import { swept } from "./sweep.ts";
 import type { Awaited, Inbox, Waiting } from "./waiting.ts";
 
@@ -36,9 +36,7 @@ class Pending implements Awaited {
 
   constructor(
     private readonly holder: Responses,
-    /** In the table of the account of the service. */
-    readonly place: number,
-    /** There, too. */
+    /** In the account of the service. */
     readonly subject: string,
     /** What the requester's account waits for. */
     readonly waiting: Waiting,
@@ -70,13 +68,16 @@ interface Line {
   timer: Timer | undefined;
 }
 
+/** Requests without an answer that one account may have; the oldest goes when there are more. */
+export const PENDING_MAX = 262_144;
+
 const PASSED: readonly object[] = [{}];
 
 export class Responses implements Subscriber {
   readonly isExchange = true;
   readonly #tokens: ReplyTokens;
-  readonly #places: (Pending | undefined)[] = [];
-  readonly #freePlaces: number[] = [];
+  /** By the reply subject in this account. */
+  readonly #pending = new Map<string, Pending>();
   /** By threshold, milliseconds. */
   readonly #lines = new Map<number, Line>();
   readonly #subscription: Subscription;
@@ -94,31 +95,27 @@ export class Responses implements Subscriber {
 
   /** How many requests wait for an answer. */
   get size(): number {
-    return this.#places.length - this.#freePlaces.length;
+    return this.#pending.size;
   }
 
   /** A reply subject in this account, whose answers go to `reply` in the account of `waiting`. Hot. */
   expect(waiting: Waiting, reply: string, rule: ResponseRule, nowMs: number, measurement?: Measurement): string {
-    if (this.#freePlaces.length === 0 && this.#places.length === PLACES_MAX) this.#dropOldest();
-    const place = this.#freePlaces.pop() ?? this.#places.length;
+    if (this.#pending.size === PENDING_MAX) this.#dropOldest();
     // Of a request that is measured it says which server measures.
     const ending = measurement === undefined ? "" : `.${shortHash(this.doors.serverName())}.T`;
     const line = this.#lineOf(rule.thresholdMs);
-    const pending = new Pending(this, place, this.#tokens.of(place) + ending, waiting, reply, line, rule.responseType === "singleton", measurement, nowMs);
-    this.#places[place] = pending;
+    let subject = this.#tokens.next() + ending;
+    while (this.#pending.has(subject)) subject = this.#tokens.next() + ending;
+    const pending = new Pending(this, subject, waiting, reply, line, rule.responseType === "singleton", measurement, nowMs);
+    this.#pending.set(subject, pending);
     line.live++;
     line.pending.push(pending);
-    return pending.subject;
+    return subject;
   }
 
   /** A reply subject that nobody waits on. */
   freshSubject(): string {
-    return this.#tokens.of(PLACES_MAX - 1);
-  }
-
-  #find(subject: string): Pending | undefined {
-    const pending = this.#places[this.#tokens.placeOf(subject)];
-    return pending?.subject === subject ? pending : undefined;
+    return this.#tokens.next();
   }
 
   #lineOf(thresholdMs: number): Line {
@@ -146,15 +143,14 @@ export class Responses implements Subscriber {
   }
 
   forget(subject: string): void {
-    const pending = this.#find(subject);
+    const pending = this.#pending.get(subject);
     if (pending !== undefined) this.#forget(pending);
   }
 
   #forget(pending: Pending): void {
     if (pending.isOver) return;
     pending.isOver = true;
-    this.#places[pending.place] = undefined;
-    this.#freePlaces.push(pending.place);
+    this.#pending.delete(pending.subject);
     const { line } = pending;
     line.live--;
     line.pending = swept(line.pending, line.live);
@@ -163,7 +159,7 @@ export class Responses implements Subscriber {
 
   deliver(_subscription: Subscription, message: Message, seen: SeenSubject, origin: Subscriber | undefined): Delivery {
     const subject = message.sentTo === "" ? seen.subject : message.sentTo;
-    const pending = this.#find(subject);
+    const pending = this.#pending.get(subject);
     if (pending === undefined) return Delivery.Denied;
     const { reply, measurement } = pending;
     const { trace } = message;
@@ -219,7 +215,7 @@ export class Responses implements Subscriber {
   }
 
   judge(_subscription: Subscription, subject: string): Delivery {
-    return this.#find(subject) === undefined ? Delivery.Denied : Delivery.Delivered;
+    return this.#pending.get(subject) === undefined ? Delivery.Denied : Delivery.Delivered;
   }
 
   describe(): { readonly kind: number; readonly cid: number; readonly name?: string } {
@@ -229,7 +225,7 @@ export class Responses implements Subscriber {
   close(): void {
     this.#subscription.closed = true;
     this.account.interest.remove(this.#subscription);
-    for (const pending of this.#places) if (pending !== undefined) this.#forget(pending);
+    for (const pending of [...this.#pending.values()]) this.#forget(pending);
     for (const { timer } of this.#lines.values()) timer?.cancel();
   }
 
