@@ -11,9 +11,11 @@ test("all six characters of a request are drawn anew, from the system's randomne
   };
   const random: Random = { integer: guessable, fraction: guessable, bytes: (length) => seeded.bytes(length) };
   const tokens = new ReplyTokens(random);
-  const subjects = Array.from({ length: 5000 }, () => tokens.next());
+  const subjects = Array.from({ length: 5000 }, () => tokens.of(tokens.draw()));
   for (const subject of subjects) expect(subject).toMatch(/^_R_\.[0-9A-Za-z]{6}\.[0-9A-Za-z]{6}$/);
   expect(new Set(subjects).size).toBe(subjects.length);
+  for (const first of [0, 1, 62 ** 3 - 1]) expect(tokens.firstOf(tokens.of(first))).toBe(first);
+  for (const other of ["", "_R_", tokens.prefix, `${tokens.prefix}12345`, `${tokens.prefix}1-3456`]) expect(tokens.firstOf(other)).toBe(-1);
   for (let at = 0; at < 6; at++) {
     const column = subjects.map((subject) => subject.charAt(tokens.prefix.length + at));
     expect(new Set(column).size).toBe(62);

@@ -36,6 +36,8 @@ class Pending implements Awaited {
 
   constructor(
     private readonly holder: Responses,
+    /** First number of the subject. */
+    readonly first: number,
     /** In the account of the service. */
     readonly subject: string,
     /** What the requester's account waits for. */
@@ -68,16 +70,21 @@ interface Line {
   timer: Timer | undefined;
 }
 
-/** Requests without an answer that one account may have; the oldest goes when there are more. */
-export const PENDING_MAX = 262_144;
+/** Requests without an answer that one account may have, half of the first numbers that there are; the oldest goes when there are more. */
+export const PENDING_MAX = 2 ** 17;
+const FIRST_SLOTS = 64;
 
 const PASSED: readonly object[] = [{}];
 
 export class Responses implements Subscriber {
   readonly isExchange = true;
   readonly #tokens: ReplyTokens;
-  /** By the reply subject in this account. */
-  readonly #pending = new Map<string, Pending>();
+  /**
+   * Each in the slot of its first number, whose lower bits it takes: numbers are drawn until one has its slot free, and at most half of the slots are taken. Numbers
+   * that differ in their lower bits still do so with one bit more, so a larger table has a slot for all. A map took a quarter more of the processor.
+   */
+  #slots: (Pending | undefined)[] = new Array<Pending | undefined>(FIRST_SLOTS).fill(undefined);
+  #size = 0;
   /** By threshold, milliseconds. */
   readonly #lines = new Map<number, Line>();
   readonly #subscription: Subscription;
@@ -95,27 +102,45 @@ export class Responses implements Subscriber {
 
   /** How many requests wait for an answer. */
   get size(): number {
-    return this.#pending.size;
+    return this.#size;
   }
 
   /** A reply subject in this account, whose answers go to `reply` in the account of `waiting`. Hot. */
   expect(waiting: Waiting, reply: string, rule: ResponseRule, nowMs: number, measurement?: Measurement): string {
-    if (this.#pending.size === PENDING_MAX) this.#dropOldest();
+    if (this.#size === PENDING_MAX) this.#dropOldest();
+    if (this.#size * 2 >= this.#slots.length) this.#grow();
     // Of a request that is measured it says which server measures.
     const ending = measurement === undefined ? "" : `.${shortHash(this.doors.serverName())}.T`;
     const line = this.#lineOf(rule.thresholdMs);
-    let subject = this.#tokens.next() + ending;
-    while (this.#pending.has(subject)) subject = this.#tokens.next() + ending;
-    const pending = new Pending(this, subject, waiting, reply, line, rule.responseType === "singleton", measurement, nowMs);
-    this.#pending.set(subject, pending);
+    let first = this.#tokens.draw();
+    while (this.#slots[this.#slotOf(first)] !== undefined) first = this.#tokens.draw();
+    const pending = new Pending(this, first, this.#tokens.of(first) + ending, waiting, reply, line, rule.responseType === "singleton", measurement, nowMs);
+    this.#slots[this.#slotOf(first)] = pending;
+    this.#size++;
     line.live++;
     line.pending.push(pending);
-    return subject;
+    return pending.subject;
   }
 
   /** A reply subject that nobody waits on. */
   freshSubject(): string {
-    return this.#tokens.next();
+    return this.#tokens.of(this.#tokens.draw());
+  }
+
+  #slotOf(first: number): number {
+    return first & (this.#slots.length - 1);
+  }
+
+  #find(subject: string): Pending | undefined {
+    const first = this.#tokens.firstOf(subject);
+    const pending = first < 0 ? undefined : this.#slots[this.#slotOf(first)];
+    return pending?.subject === subject ? pending : undefined;
+  }
+
+  #grow(): void {
+    const known = this.#slots;
+    this.#slots = new Array<Pending | undefined>(known.length * 2).fill(undefined);
+    for (const pending of known) if (pending !== undefined) this.#slots[this.#slotOf(pending.first)] = pending;
   }
 
   #lineOf(thresholdMs: number): Line {
@@ -143,14 +168,15 @@ export class Responses implements Subscriber {
   }
 
   forget(subject: string): void {
-    const pending = this.#pending.get(subject);
+    const pending = this.#find(subject);
     if (pending !== undefined) this.#forget(pending);
   }
 
   #forget(pending: Pending): void {
     if (pending.isOver) return;
     pending.isOver = true;
-    this.#pending.delete(pending.subject);
+    this.#slots[this.#slotOf(pending.first)] = undefined;
+    this.#size--;
     const { line } = pending;
     line.live--;
     line.pending = swept(line.pending, line.live);
@@ -159,7 +185,7 @@ export class Responses implements Subscriber {
 
   deliver(_subscription: Subscription, message: Message, seen: SeenSubject, origin: Subscriber | undefined): Delivery {
     const subject = message.sentTo === "" ? seen.subject : message.sentTo;
-    const pending = this.#pending.get(subject);
+    const pending = this.#find(subject);
     if (pending === undefined) return Delivery.Denied;
     const { reply, measurement } = pending;
     const { trace } = message;
@@ -215,7 +241,7 @@ export class Responses implements Subscriber {
   }
 
   judge(_subscription: Subscription, subject: string): Delivery {
-    return this.#pending.get(subject) === undefined ? Delivery.Denied : Delivery.Delivered;
+    return this.#find(subject) === undefined ? Delivery.Denied : Delivery.Delivered;
   }
 
   describe(): { readonly kind: number; readonly cid: number; readonly name?: string } {
@@ -225,7 +251,7 @@ export class Responses implements Subscriber {
   close(): void {
     this.#subscription.closed = true;
     this.account.interest.remove(this.#subscription);
-    for (const pending of [...this.#pending.values()]) this.#forget(pending);
+    for (const pending of this.#slots) if (pending !== undefined) this.#forget(pending);
     for (const { timer } of this.#lines.values()) timer?.cancel();
   }
 
