@@ -61,6 +61,8 @@ export interface JetStreamContext {
   readonly server: { readonly id: string; readonly name: string };
   /** `item.flush()` is called once at the end of this turn; add it again for the next one (also from within `flush`: to go on with sliced work). */
   atEndOfTurn(item: EndOfTurn): void;
+  /** As `atEndOfTurn`, but after all was sent, in this turn or a later one: for slices of work that nobody's message waits for. */
+  afterTurn(item: EndOfTurn): void;
   /** A new unique id: 22 characters of `0-9A-Za-z`. */
   nuid(): string;
   /** The client block of advisories for whoever published a request; undefined for the server itself. */

@@ -45,6 +45,7 @@ export interface JetStreamHost {
   accounts(): Iterable<Account>;
   systemAccount(): Account | undefined;
   atEndOfTurn(item: EndOfTurn): void;
+  afterTurn(item: EndOfTurn): void;
   clientInfo(origin: Subscriber | undefined): Readonly<Record<string, unknown>> | undefined;
   /** What an account was promised does not fit into what the server has left. May throw `JetStreamStartError` while the server starts. */
   limitsRefused(account: string, reason: string): void;
@@ -116,6 +117,10 @@ export class JetStream implements JetStreamContext {
 
   atEndOfTurn(item: EndOfTurn): void {
     this.#host.atEndOfTurn(item);
+  }
+
+  afterTurn(item: EndOfTurn): void {
+    this.#host.afterTurn(item);
   }
 
   nuid(): string {

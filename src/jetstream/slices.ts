@@ -1,5 +1,5 @@
 /**
- * Long work that must not hold the loop: a generator that yields after each piece of less than a millisecond. Its first slice runs at once, the others at the end of the
+ * Long work that must not hold the loop: a generator that yields after each piece of less than a millisecond. Its first slice runs at once, the others after the
  * following turns.
  */
 import type { EndOfTurn, JetStreamContext } from "./context.ts";
@@ -18,13 +18,13 @@ export function finishNow<T>(work: Sliced<T>): T {
 }
 
 /** What the work returns, or throws. */
-export function inSlices<T>(context: Pick<JetStreamContext, "clock" | "atEndOfTurn">, work: Sliced<T>): Promise<T> {
+export function inSlices<T>(context: Pick<JetStreamContext, "clock" | "afterTurn">, work: Sliced<T>): Promise<T> {
   return new Promise((resolve, reject) => new Slices(context, work, resolve, reject).flush());
 }
 
 class Slices<T> implements EndOfTurn {
   constructor(
-    private readonly context: Pick<JetStreamContext, "clock" | "atEndOfTurn">,
+    private readonly context: Pick<JetStreamContext, "clock" | "afterTurn">,
     private readonly work: Sliced<T>,
     private readonly resolve: (result: T) => void,
     private readonly reject: (error: unknown) => void,
@@ -41,6 +41,6 @@ class Slices<T> implements EndOfTurn {
     } catch (error) {
       return this.reject(error);
     }
-    this.context.atEndOfTurn(this);
+    this.context.afterTurn(this);
   }
 }

@@ -2,7 +2,8 @@
  * The end of a turn: whatever was made dirty while bytes were processed is flushed once, storage first, then links. So all that was stored in a turn is one
  * write, its acknowledgements still leave in the same turn, and all deliveries of a turn to one connection leave in one write.
  *
- * A turn takes only so much input (`inputIsSpent`); what was read beyond that waits in line for the next turns.
+ * A turn takes only so much input (`inputIsSpent`); what was read beyond that waits in line for the next turns. So do storage that has taken its share of a turn, and
+ * work that nobody waits for (`addBeside`), which comes after everything was sent.
  */
 import type { Clock } from "../platform/index.ts";
 
@@ -21,11 +22,18 @@ export interface WaitingInput {
  */
 const INPUT_MS = 3;
 
+/** What all storage together takes of one turn before links are flushed; a hundred streams that deliver, each with its own slice, would hold the loop for a second. */
+const STORAGE_MS = 8;
+
+/** What all work that nobody waits for takes of one turn. Items have slices of their own, the last of them may take the turn beyond this. */
+const BESIDE_MS = 4;
+
 export class Turn {
   #links: Flushable[] = [];
   #spareLinks: Flushable[] = [];
   #storage: Flushable[] = [];
   #spareStorage: Flushable[] = [];
+  #beside: Flushable[] = [];
   readonly #input: WaitingInput[] = [];
   #scheduled = false;
   #startedMs = 0;
@@ -40,10 +48,16 @@ export class Turn {
 
   /**
    * As `add`, but before any link is flushed. What is added while storage is being flushed waits for the next turn, so that work that begets work cannot hold
-   * the loop.
+   * the loop; so does what is left when storage has had its time.
    */
   addStorage(item: Flushable): void {
     this.#storage.push(item);
+    this.#schedule();
+  }
+
+  /** As `add`, but after all links were flushed, for a piece of work that nobody waits for: it comes in one of the next turns, when it is its turn. */
+  addBeside(item: Flushable): void {
+    this.#beside.push(item);
     this.#schedule();
   }
 
@@ -81,26 +95,60 @@ export class Turn {
       if (storage.length > 0) {
         this.#storage = this.#spareStorage;
         this.#spareStorage = storage;
-        this.#flush(storage, (item) => this.addStorage(item));
+        this.#flushStorage(storage);
       }
     } finally {
       const links = this.#links;
       this.#links = this.#spareLinks;
       this.#spareLinks = links;
-      this.#flush(links, (item) => this.add(item));
-      if (this.#links.length > 0 || this.#storage.length > 0 || this.#input.length > 0) this.#schedule();
-      this.#takeInput();
+      try {
+        this.#flushLinks(links);
+      } finally {
+        if (this.#links.length > 0 || this.#storage.length > 0 || this.#input.length > 0 || this.#beside.length > 0) this.#schedule();
+        if (this.#beside.length > 0) this.#workBeside();
+        this.#takeInput();
+      }
     }
   };
 
-  /** A defect in one flush must not cost the others theirs: `later` takes those that are left. */
-  #flush(items: Flushable[], later: (item: Flushable) => void): void {
+  /** A defect in one flush must not cost the others theirs: the next turn takes those that are left. */
+  #flushLinks(links: Flushable[]): void {
     let at = 0;
     try {
-      for (; at < items.length; at++) items[at].flush();
+      for (; at < links.length; at++) links[at].flush();
     } finally {
-      for (at++; at < items.length; at++) later(items[at]);
-      items.length = 0;
+      for (at++; at < links.length; at++) this.add(links[at]);
+      links.length = 0;
+    }
+  }
+
+  #flushStorage(storage: Flushable[]): void {
+    const untilMs = this.clock.monotonicMs() + STORAGE_MS;
+    let at = 0;
+    try {
+      do storage[at++].flush();
+      while (at < storage.length && this.clock.monotonicMs() < untilMs);
+    } finally {
+      if (at < storage.length) {
+        this.#storage.unshift(...storage.slice(at));
+        this.#schedule();
+      }
+      storage.length = 0;
+    }
+  }
+
+  /** Those who come again meanwhile have to wait for the next turn. */
+  #workBeside(): void {
+    const untilMs = this.clock.monotonicMs() + BESIDE_MS;
+    const work = this.#beside;
+    this.#beside = [];
+    let at = 0;
+    try {
+      do work[at++].flush();
+      while (at < work.length && this.clock.monotonicMs() < untilMs);
+    } finally {
+      if (at < work.length) this.#beside.unshift(...work.slice(at));
+      if (this.#beside.length > 0) this.#schedule();
     }
   }
 }

@@ -73,8 +73,10 @@ export interface StorageDisk extends Disk {
   makeFolder(path: string): void;
   /** Removes a folder with all that is in it; one that does not exist is fine. */
   removeTree(path: string): void;
-  /** Makes new, renamed and removed names of a folder durable. */
-  syncFolder(path: string): void;
+  /** Resolves when new, renamed and removed names of a folder are durable, those of before the call. Off the event loop. */
+  syncFolder(path: string): Promise<void>;
+  /** As `syncFolder`, waiting for it. */
+  syncFolderNow(path: string): void;
   /** The path from the root of the file system. */
   absolute(path: string): string;
   /** Bytes of the file system that holds `path`. */

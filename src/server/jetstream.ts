@@ -134,6 +134,7 @@ export function makeJetStream(server: Server): JetStream {
     accounts: () => server.accounts.byName.values(),
     systemAccount: (): Account | undefined => server.account(server.options.systemAccount),
     atEndOfTurn: (item) => server.turn.addStorage(item),
+    afterTurn: (item) => server.turn.addBeside(item),
     clientInfo: (origin) => clientInfo(origin, server.identity.name),
     limitsRefused: (account, reason) => refuseLimits(server, account, reason),
   };

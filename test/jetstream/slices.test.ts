@@ -7,7 +7,7 @@ import { finishNow, inSlices, type Sliced } from "../../src/jetstream/slices.ts"
 function world() {
   const items: EndOfTurn[] = [];
   let nowMs = 0;
-  return { items, clock: { monotonicMs: () => ++nowMs } as never, atEndOfTurn: (item: EndOfTurn) => void items.push(item) };
+  return { items, clock: { monotonicMs: () => ++nowMs } as never, afterTurn: (item: EndOfTurn) => void items.push(item) };
 }
 
 function* counting(to: number, then?: Error): Sliced<number> {

@@ -136,7 +136,7 @@ export class TokenDirectory {
     if (entry === undefined) return false;
     if (this.options.whenDeleted === "rename") this.disk.rename(entry.path, `${entry.path}${DELETED}`);
     else this.#remove(entry.path);
-    this.disk.syncFolder(folderOf(entry.path));
+    this.disk.syncFolderNow(folderOf(entry.path));
     this.#forget(id);
     return true;
   }
@@ -235,7 +235,7 @@ export class TokenDirectory {
       file.close();
     }
     this.disk.rename(beside, path);
-    this.disk.syncFolder(folderOf(path));
+    this.disk.syncFolderNow(folderOf(path));
   }
 
   #remove(path: string): void {

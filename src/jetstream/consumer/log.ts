@@ -205,7 +205,7 @@ export class ConsumerLog {
 
   #syncName(): void {
     if (!this.#isNew) return;
-    this.#context.disk.syncFolder(this.#folder);
+    this.#context.disk.syncFolderNow(this.#folder);
     this.#isNew = false;
   }
 
@@ -270,7 +270,7 @@ export class ConsumerLog {
     beside.output.file.syncNow();
     const { disk } = this.#context;
     disk.rename(`${this.#folder}/${FILE_BESIDE}`, `${this.#folder}/${FILE}`);
-    disk.syncFolder(this.#folder);
+    disk.syncFolderNow(this.#folder);
     old.file.close();
     this.#output = beside.output;
     this.#isDirty = this.#isNew = false;

@@ -82,7 +82,7 @@ export class PositionSearch {
     return this.#wanted.has(sourceIndex(source));
   }
 
-  /** One slice; goes on at the end of the next turn. */
+  /** One slice; goes on after the next turn. */
   flush(): void {
     if (this.#stopped) return;
     const { context, name } = this.stream.account;
@@ -93,7 +93,7 @@ export class PositionSearch {
       this.#read();
       if (context.clock.monotonicMs() >= until) {
         this.#tell(`JetStream stream '${name} > ${this.stream.config.name}' searches for positions of sources: ${this.#next - this.#floor} messages left`);
-        context.atEndOfTurn(this);
+        context.afterTurn(this);
         return;
       }
     }

@@ -50,7 +50,7 @@ export class Retention {
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    this.#stream.account.context.atEndOfTurn(this);
+    this.#stream.account.context.afterTurn(this);
   }
 
   flush(): void {

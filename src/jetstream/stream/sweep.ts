@@ -1,6 +1,6 @@
 /**
- * Removing many messages of a stream: a purge, lowered limits, a roll-up of everything. What takes no longer than a slice is done at once; the rest goes on at
- * the end of the following turns, while the stream takes and delivers messages. Whoever asked for it is answered when it is done.
+ * Removing many messages of a stream: a purge, lowered limits, a roll-up of everything. What takes no longer than a slice is done at once; the rest goes on
+ * after the following turns, while the stream takes and delivers messages. Whoever asked for it is answered when it is done.
  */
 import type { EndOfTurn } from "../context.ts";
 import type { Stream } from "./stream.ts";
@@ -53,7 +53,7 @@ export class Sweeps implements EndOfTurn {
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    this.#stream.account.context.atEndOfTurn(this);
+    this.#stream.account.context.afterTurn(this);
   }
 
   flush(): void {

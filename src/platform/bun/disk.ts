@@ -2,7 +2,7 @@
  * Files through the operating system's synchronous calls. Every failure becomes a `DiskError` with the words that the C library has for the code, which are
  * also the words of the texts users see (`open x: no such file or directory`).
  */
-import { closeSync, constants, existsSync, fdatasync, fdatasyncSync, fstatSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readdirSync, readFileSync, readSync, renameSync, rmSync, statfsSync, unlinkSync, writeFileSync, writeSync } from "node:fs";
+import { closeSync, constants, existsSync, fdatasync, fdatasyncSync, fstatSync, fsync, fsyncSync, ftruncateSync, mkdirSync, openSync, readdirSync, readFileSync, readSync, renameSync, rmSync, statfsSync, unlinkSync, writeFileSync, writeSync } from "node:fs";
 import { resolve } from "node:path";
 import { DiskError } from "../disk.ts";
 import { lockFile } from "./file-lock.ts";
@@ -207,7 +207,19 @@ export class SystemDisk implements StorageDisk {
     attempt("remove", path, () => rmSync(path, { recursive: true, force: true }));
   }
 
-  syncFolder(path: string): void {
+  syncFolder(path: string): Promise<void> {
+    const { promise, resolve: done, reject } = Promise.withResolvers<void>();
+    const descriptor = attempt("open", path, () => openSync(path, "r"));
+    fsync(descriptor, (error) => {
+      closeSync(descriptor);
+      if (error === null) return done();
+      const code = codeOf(error);
+      reject(new DiskError(code, "fsync", path, reasonOf(code)));
+    });
+    return promise;
+  }
+
+  syncFolderNow(path: string): void {
     const descriptor = attempt("open", path, () => openSync(path, "r"));
     try {
       attempt("fsync", path, () => fsyncSync(descriptor));

@@ -58,6 +58,7 @@ export class Origin {
       log: { info: () => {}, warn: () => {} },
       nuid: () => nuid.next(),
       atEndOfTurn: (item: EndOfTurn) => clock.endOfTurn(() => item.flush()),
+      afterTurn: (item: EndOfTurn) => clock.endOfTurn(() => item.flush()),
     } as unknown as JetStreamContext;
     this.link = new InternalLink(account, 5, "TEST");
     this.account = { name: "$G", context, link: this.link } as unknown as AssetAccount;

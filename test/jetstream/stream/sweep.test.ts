@@ -17,7 +17,7 @@ class World {
     const context = {
       clock: { monotonicMs: () => (this.#nowMs += this.stepMs) },
       log: { info: (line: string) => this.lines.push(line) },
-      atEndOfTurn: (item: EndOfTurn) => this.#items.push(item),
+      afterTurn: (item: EndOfTurn) => this.#items.push(item),
     };
     const world = this;
     const stream = {

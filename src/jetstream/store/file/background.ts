@@ -1,6 +1,6 @@
 /**
- * Work of a store that nobody waits for: saving indexes, rewriting segments, removing files. Jobs are generators that are run one after the other, a slice at
- * the end of each turn; a job that yields a promise goes on when it is settled.
+ * Work of a store that nobody waits for: saving indexes, rewriting segments, removing files. Jobs are generators that are run one after the other, a slice after
+ * each turn; a job that yields a promise goes on when it is settled.
  */
 import type { EndOfTurn, JetStreamContext } from "../../context.ts";
 
@@ -35,7 +35,7 @@ export class Background implements EndOfTurn {
   #schedule(): void {
     if (this.#isScheduled || this.#isWaiting || this.#isStopped) return;
     this.#isScheduled = true;
-    this.context.atEndOfTurn(this);
+    this.context.afterTurn(this);
   }
 
   flush(): void {

@@ -33,7 +33,7 @@ export class Removal {
   }
 
   doom(segment: FileSegment): void {
-    segment.isSealed = true;
+    segment.isSealed = segment.isDoomed = true;
     segment.tail = undefined;
     segment.index = undefined;
     this.#doomed.push(segment);
@@ -43,6 +43,8 @@ export class Removal {
   bury(): boolean {
     const doomed = this.#doomed.filter(({ isCreated }) => isCreated);
     this.#doomed = [];
+    // What was told again has to be on the device, not what goes.
+    for (const segment of doomed) this.syncs.forget(segment);
     if (doomed.length === 0) return false;
     this.syncs.afterwards(() => this.later(doomed));
     return true;
@@ -50,13 +52,13 @@ export class Removal {
 
   /** Removes files beside. */
   later(segments: readonly FileSegment[]): void {
+    for (const segment of segments) segment.isDoomed = true;
     this.background.add("remove files", this.#job(segments));
   }
 
   *#job(segments: readonly FileSegment[]): Job {
     for (const segment of segments) {
       const handle = segment.mustErase ? segment.file.handle : undefined;
-      this.syncs.forget(segment);
       this.folder.removeSegment(segment.id);
       this.syncs.folderChanged();
       if (handle !== undefined) yield* this.scramble(handle);
@@ -69,7 +71,7 @@ export class Removal {
   *scramble(handle: StorageFile): Generator<undefined, void, void> {
     const { disk, random } = this.folder.context;
     // Its name must not come back after a power failure, with these contents.
-    disk.syncFolder(this.folder.path);
+    disk.syncFolderNow(this.folder.path);
     for (let at = 0, end = handle.sizeBytes; at < end; at += SCRAMBLE_STEP_BYTES) {
       handle.write(random.bytes(SCRAMBLE_STEP_BYTES), 0, Math.min(SCRAMBLE_STEP_BYTES, end - at), at);
       yield;
@@ -77,6 +79,7 @@ export class Removal {
   }
 
   now(segment: FileSegment): void {
+    segment.isDoomed = true;
     segment.file.closeHandle();
     this.folder.removeSegment(segment.id);
     this.syncs.folderChanged();

@@ -144,26 +144,32 @@ export class Syncs<Mark> {
   }
 
   #failed({ segments, graves, waiters }: Round<Mark>, error: unknown): void {
-    for (const segment of segments) this.#unsynced.add(segment);
+    for (const segment of segments) if (!segment.isDoomed) this.#unsynced.add(segment);
     this.#graves.unshift(...graves);
     if (!this.#isClosed) this.events.onSyncFailed(error);
     for (const waiter of waiters) waiter.reject(error);
   }
 
+  /** All begins at once: a file may lose its name while the sync is under way, and must not be opened again then. */
   async #sync(segments: readonly FileSegment[]): Promise<void> {
-    this.#syncFolder();
-    await Promise.all(segments.map((segment) => segment.file.handle.sync()));
+    await Promise.all([this.#syncFolder(), ...segments.map((segment) => segment.file.handle.sync())]);
+  }
+
+  async #syncFolder(): Promise<void> {
+    if (!this.#isFolderDirty) return;
+    this.#isFolderDirty = false;
+    try {
+      await this.context.disk.syncFolder(this.folder);
+    } catch (error) {
+      this.#isFolderDirty = true;
+      throw error;
+    }
   }
 
   #syncNow(segments: Iterable<FileSegment>): void {
-    this.#syncFolder();
-    for (const segment of segments) segment.file.handle.syncNow();
-  }
-
-  #syncFolder(): void {
-    if (!this.#isFolderDirty) return;
-    this.context.disk.syncFolder(this.folder);
+    if (this.#isFolderDirty) this.context.disk.syncFolderNow(this.folder);
     this.#isFolderDirty = false;
+    for (const segment of segments) segment.file.handle.syncNow();
   }
 
   #next(): void {

@@ -70,7 +70,7 @@ class SealedFiles implements AssetFiles {
       storage.close();
     }
     disk.rename(beside, path);
-    if (lasting) disk.syncFolder(path.slice(0, path.lastIndexOf("/")));
+    if (lasting) disk.syncFolderNow(path.slice(0, path.lastIndexOf("/")));
   }
 
   seal(bytes: Uint8Array): Uint8Array {

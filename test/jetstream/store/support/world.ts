@@ -70,6 +70,7 @@ export class World {
       settings,
       server: { id: "ID", name: "name" },
       atEndOfTurn: (item) => void this.#items.push(item),
+      afterTurn: (item) => void this.#items.push(item),
       nuid: () => `nuid${++this.#ids}`,
       clientInfo: () => undefined,
       usage: { memory: 0, store: 0 },
