@@ -2,8 +2,8 @@
  * The subjects of one store and what is kept under each: a trie of tokens in typed arrays, because a million subjects as strings in a map would cost several
  * times as much memory and could not answer wildcards.
  *
- * A node is 16 words in a page: where it hangs (parent, first child, siblings), its token (a place in the arena), and figures: messages of its own, messages
- * and subjects in the whole subtree, first and last sequence. A child is found by hashing parent and token into open tables; `*` walks the siblings. A
+ * A node is 16 words in a page: where it hangs (parent, first child, siblings), its token (a place in the arena), and figures: messages of its own, of its
+ * children, messages and subjects in the whole subtree, first and last sequence. A child is found by hashing parent and token into open tables; `*` walks the siblings. A
  * million subjects of one prefix cost about 80 bytes each.
  *
  * First and last sequence are bounds: removing the first message of a subject leaves the place of the next one unknown until somebody asks, so each carries a
@@ -12,6 +12,7 @@
  * A node whose subtree holds no message is freed, and its number may be given to another subject: `epoch` counts that, for whoever remembers numbers.
  */
 import { type Pattern, REST, STAR } from "./filter.ts";
+import { type SubjectTree, SubjectWalk } from "./subject-walk.ts";
 import { TokenArena } from "./token-arena.ts";
 
 const STRIDE = 16;
@@ -36,6 +37,8 @@ const FIRST_LOW = 11;
 const FIRST_HIGH = 12;
 const LAST_LOW = 13;
 const LAST_HIGH = 14;
+/** Messages of the children themselves, without what is below them. */
+const CHILD_MESSAGES = 15;
 
 const STALE = 0x80000000;
 const HIGH_MASK = 0x1fffff;
@@ -54,7 +57,8 @@ const ROOT = 1;
 const NAMES = 256;
 const DOT = 46;
 
-export class SubjectTable {
+export class SubjectTable implements SubjectTree {
+  readonly root = ROOT;
   #pages: Uint32Array[] = [new Uint32Array(FIRST_PAGE_NODES * STRIDE)];
   /** Nodes ever made, with 0 (none) and the root. */
   #made = 2;
@@ -67,6 +71,8 @@ export class SubjectTable {
   #lastId = NO_SUBJECT;
   #names: (string | undefined)[] = [];
   #nameIds = new Uint32Array(NAMES);
+  /** Under way, to be told which nodes are freed. */
+  #walks: SubjectWalk[] = [];
   /** Changes when numbers may have been freed. */
   epoch = 0;
 
@@ -261,9 +267,15 @@ export class SubjectTable {
   }
 
   #count(id: number, messages: number, subjects: number): void {
-    for (let node = id; node !== 0; ) {
-      const page = this.#pages[node >>> PAGE_BITS];
-      const at = (node & PAGE_MASK) * STRIDE;
+    let page = this.#pages[id >>> PAGE_BITS];
+    let at = (id & PAGE_MASK) * STRIDE;
+    page[at + TREE_MESSAGES] += messages;
+    page[at + TREE_SUBJECTS] += subjects;
+    let node = page[at + PARENT];
+    this.#pages[node >>> PAGE_BITS][(node & PAGE_MASK) * STRIDE + CHILD_MESSAGES] += messages;
+    while (node !== 0) {
+      page = this.#pages[node >>> PAGE_BITS];
+      at = (node & PAGE_MASK) * STRIDE;
       page[at + TREE_MESSAGES] += messages;
       page[at + TREE_SUBJECTS] += subjects;
       node = page[at + PARENT];
@@ -271,6 +283,7 @@ export class SubjectTable {
   }
 
   clear(): void {
+    for (const walk of [...this.#walks]) walk.close();
     this.#pages = [new Uint32Array(FIRST_PAGE_NODES * STRIDE)];
     this.#made = 2;
     this.#free = 0;
@@ -324,7 +337,7 @@ export class SubjectTable {
     const token = tokens[level];
     if (token === REST) return this.#below(node, visit);
     if (token !== STAR) {
-      const child = this.#childByToken(node, token);
+      const child = this.childByToken(node, token);
       return child === 0 || this.#walk(child, tokens, level + 1, visit);
     }
     for (let child = this.#word(node, CHILD); child !== 0; child = this.#word(child, NEXT)) if (!this.#walk(child, tokens, level + 1, visit)) return false;
@@ -339,9 +352,25 @@ export class SubjectTable {
     return true;
   }
 
-  /** Messages and subjects under all that match, without looking at each subject below a last `>`. */
+  /** As `each`, in steps between which messages may come and go. */
+  walk(pattern: Pattern): SubjectWalk {
+    const walk = new SubjectWalk(this, pattern);
+    this.#walks.push(walk);
+    return walk;
+  }
+
+  ended(walk: SubjectWalk): void {
+    this.#walks = this.#walks.filter((other) => other !== walk);
+  }
+
+  /** Messages and subjects under all that match, without looking at each subject below a last `>` or, unless there are others below those, `*`. */
   total(pattern: Pattern): { readonly messages: number; readonly subjects: number } {
     const sum = { messages: 0, subjects: 0 };
+    const below = (node: number): void => {
+      const own = this.messages(node);
+      sum.messages += this.#word(node, TREE_MESSAGES) - own;
+      sum.subjects += this.#word(node, TREE_SUBJECTS) - (own > 0 ? 1 : 0);
+    };
     const add = (node: number, level: number): void => {
       const token = pattern.tokens[level];
       if (token === undefined) {
@@ -349,13 +378,12 @@ export class SubjectTable {
         sum.messages += messages;
         if (messages > 0) sum.subjects++;
       } else if (token === REST) {
-        const own = this.messages(node);
-        sum.messages += this.#word(node, TREE_MESSAGES) - own;
-        sum.subjects += this.#word(node, TREE_SUBJECTS) - (own > 0 ? 1 : 0);
+        below(node);
       } else if (token === STAR) {
+        if (level === pattern.tokens.length - 1 && this.#hasNoGrandchildren(node)) return below(node);
         for (let child = this.#word(node, CHILD); child !== 0; child = this.#word(child, NEXT)) add(child, level + 1);
       } else {
-        const child = this.#childByToken(node, token);
+        const child = this.childByToken(node, token);
         if (child !== 0) add(child, level + 1);
       }
     };
@@ -363,7 +391,24 @@ export class SubjectTable {
     return sum;
   }
 
+  /** Whether all messages below a node are those of its children. */
+  #hasNoGrandchildren(node: number): boolean {
+    return this.#word(node, TREE_MESSAGES) - this.messages(node) === this.#word(node, CHILD_MESSAGES);
+  }
+
   // Nodes
+
+  parentOf(node: number): number {
+    return this.#word(node, PARENT);
+  }
+
+  firstChildOf(node: number): number {
+    return this.#word(node, CHILD);
+  }
+
+  nextSiblingOf(node: number): number {
+    return this.#word(node, NEXT);
+  }
 
   #word(id: number, field: number): number {
     return this.#pages[id >>> PAGE_BITS][(id & PAGE_MASK) * STRIDE + field];
@@ -373,7 +418,7 @@ export class SubjectTable {
     this.#pages[id >>> PAGE_BITS][(id & PAGE_MASK) * STRIDE + field] = value;
   }
 
-  #childByToken(node: number, token: string): number {
+  childByToken(node: number, token: string): number {
     let hash = startHash(node);
     for (let i = 0; i < token.length; i++) hash = Math.imul(hash ^ token.charCodeAt(i), 0x01000193);
     return this.#child(node, token, 0, token.length, mix(hash));
@@ -436,6 +481,7 @@ export class SubjectTable {
       const parent = page[at + PARENT];
       const next = page[at + NEXT];
       const previous = page[at + PREVIOUS];
+      if (this.#walks.length > 0) for (const walk of [...this.#walks]) walk.freed(node, next, parent);
       if (previous === 0) this.#set(parent, CHILD, next);
       else this.#set(previous, NEXT, next);
       if (next !== 0) this.#set(next, PREVIOUS, previous);
