@@ -77,7 +77,7 @@ function consumerOf(request: ApiRequest): { readonly consumers: Consumers; reado
 
 // Create
 
-function create(request: ApiRequest, form: CreateForm): ApiAnswer {
+function create(request: ApiRequest, form: CreateForm): ApiAnswer | Promise<ApiAnswer> {
   const body = decode(request, consumerRequestShape, isStrict(request));
   const [streamName, name, filter] = request.tokens.map(fromByteString);
   const raw = { ...body.config };
@@ -91,10 +91,18 @@ function create(request: ApiRequest, form: CreateForm): ApiAnswer {
   const named = form === "unnamed" ? raw : { ...raw, name };
   const { config: wanted, name: internalName } = forSourcing(consumers, named);
   const config = normaliseConsumerConfig(consumers.stream, wanted, body.pedantic ?? false);
-  const consumer = consumers.apply(internalName ?? config.durable_name ?? config.name ?? consumers.unusedName(), config, body.action ?? "");
-  if (config.sourcing === true && config.direct !== true) consumers.reset(consumer, consumer.state.floor.seq + 1);
   const header = isInternal ? `NATS/1.0\r\n${IDENTITY_HEADER} ${consumers.streamIdentity}\r\n\r\n` : undefined;
-  return { body: { ...consumerInfo(consumer, "shown") }, ...(header === undefined ? {} : { header }) };
+  const answer = (consumer: Consumer): ApiAnswer | Promise<ApiAnswer> => {
+    if (config.sourcing === true && config.direct !== true) consumers.reset(consumer, consumer.state.floor.seq + 1);
+    return whenCounted(consumer, () => ({ body: { ...consumerInfo(consumer, "shown") }, ...(header === undefined ? {} : { header }) }));
+  };
+  const applied = consumers.apply(internalName ?? config.durable_name ?? config.name ?? consumers.unusedName(), config, body.action ?? "");
+  return applied instanceof Promise ? applied.then(answer) : answer(applied);
+}
+
+/** Infos tell how many messages wait, which may have to be counted first. */
+function whenCounted(consumer: Consumer, answer: () => ApiAnswer): ApiAnswer | Promise<ApiAnswer> {
+  return consumer.counted?.then(answer) ?? answer();
 }
 
 /** What subject and configuration say must fit together. */
@@ -173,10 +181,10 @@ function isEmptyRequest(body: string): boolean {
   return /^\s*(\{\s*\})?\s*$/.test(body);
 }
 
-function info(request: ApiRequest): ApiAnswer {
+function info(request: ApiRequest): ApiAnswer | Promise<ApiAnswer> {
   if (!isEmptyRequest(request.body)) throw apiError(10038);
   const { consumer } = consumerOf(request);
-  return { body: { ...consumerInfo(consumer, "shown") } };
+  return whenCounted(consumer, () => ({ body: { ...consumerInfo(consumer, "shown") } }));
 }
 
 function remove(request: ApiRequest): ApiAnswer {

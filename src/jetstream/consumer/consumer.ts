@@ -3,12 +3,13 @@
  * (`push.ts`, `pull.ts`), acknowledgements (`acks.ts`), idleness (`lifetime.ts`), pauses (`pause.ts`). This is where they meet.
  *
  * A message is first looked at, then offered, and only when somebody took it does the state move: so nothing has to be taken back. Nothing is delivered that
- * is not committed. `numPending` is exact at every moment, and zero means that there is no need to look into the store.
+ * is not committed. `numPending` is exact whenever something is delivered, and zero means that there is no need to look into the store.
  */
 import { toByteString } from "../../util/bytes.ts";
 import type { InternalLink } from "../../links/internal/index.ts";
 import type { JetStreamContext } from "../context.ts";
 import type { PurgeNotice } from "../seams.ts";
+import { inSlices, type Sliced } from "../slices.ts";
 import { StoredMessage } from "../store/index.ts";
 import { isSubsetOf } from "../../routing/index.ts";
 import type { ConsumerConfig } from "../wire.ts";
@@ -23,6 +24,7 @@ import { PullOutlet } from "./pull.ts";
 import { PushOutlet } from "./push.ts";
 import { RedeliveryQueue } from "./redeliveries.ts";
 import { ReplayPace } from "./replay.ts";
+import type { Frozen } from "./start.ts";
 import type { ConsumerState } from "./state.ts";
 import { samplingPercent } from "./validate.ts";
 import { NOTHING, UNCOMMITTED, Walk } from "./walk.ts";
@@ -70,6 +72,7 @@ export class Consumer implements OutletOwner {
   readonly #replay: ReplayPace | undefined;
   readonly #check: Alarm;
   readonly #outlet: PushOutlet | PullOutlet;
+  #counted: Promise<void> | undefined;
 
   constructor(
     readonly host: ConsumerHost,
@@ -78,7 +81,7 @@ export class Consumer implements OutletOwner {
     readonly createdNs: bigint,
     readonly state: ConsumerState,
     /** Sequences to deliver first (see `Start`). */
-    frozen?: readonly number[],
+    frozen?: Frozen,
   ) {
     const { stream } = host;
     const { context } = this;
@@ -100,7 +103,7 @@ export class Consumer implements OutletOwner {
 
   /** Counts what waits, and begins. `checkAfterMs`: when messages that were pending before a restart are looked at first. */
   start(checkAfterMs?: number): void {
-    this.walk.recount();
+    this.recount();
     this.pause.start();
     this.push?.checkInterest();
     this.lifetime.start(this.push?.isActive ?? false);
@@ -131,6 +134,30 @@ export class Consumer implements OutletOwner {
 
   get numPending(): number {
     return this.walk.numPending;
+  }
+
+  get isCounting(): boolean {
+    return this.walk.isCounting;
+  }
+
+  /** Settled when the messages that wait are counted; undefined when they are. */
+  get counted(): Promise<void> | undefined {
+    return this.isCounting ? this.#counted : undefined;
+  }
+
+  /** Counts what waits anew. Nothing is delivered until that is done. */
+  recount(): void {
+    this.#goOn(this.walk.recount());
+  }
+
+  #goOn(counting: Sliced<void> | undefined): void {
+    if (counting === undefined) return;
+    const work = inSlices(this.context, counting).then(
+      () => this.wake(),
+      (error: unknown) => this.context.log.error(`Messages for consumer '${this.streamName} > ${this.name}' could not be counted: ${error instanceof Error ? error.message : String(error)}`),
+    );
+    // Whoever waits, waits for the latest.
+    this.#counted = work.then(() => this.counted);
   }
 
   get numAckPending(): number {
@@ -189,7 +216,7 @@ export class Consumer implements OutletOwner {
   /** Delivers up to `quantum` messages, until `untilMs` (monotonic). Whether there is more to do at once. */
   run(quantum: number, untilMs: number): boolean {
     this.isHungry = false;
-    if (this.isClosed) return false;
+    if (this.isClosed || this.isCounting) return false;
     let nowMs = this.nowMs;
     for (let n = 1; n <= quantum; n++) {
       if (this.isPaused) {
@@ -415,7 +442,7 @@ export class Consumer implements OutletOwner {
       state.dropPending((seq) => !store.load(seq, view));
     }
     for (const seq of this.queue.values()) if (!state.pending.has(seq)) this.queue.remove(seq);
-    this.walk.recount();
+    this.recount();
     this.rewritten();
     this.wake();
   }
@@ -445,7 +472,7 @@ export class Consumer implements OutletOwner {
     this.config = config;
     this.samplePercent = samplingPercent(config.sample_freq);
     if (filtersChanged) {
-      this.walk.restart(filtersOf(config).map(toByteString));
+      this.#goOn(this.walk.restart(filtersOf(config).map(toByteString)));
       if (this.state.pending.size > 0 || this.state.redelivered.size > 0) this.hasStrays = true;
     }
     this.#outlet.configChanged(config);
@@ -464,7 +491,7 @@ export class Consumer implements OutletOwner {
   reset(next: number): void {
     this.state.restart(next);
     this.queue.clear();
-    this.walk.restart(this.filters);
+    this.#goOn(this.walk.restart(this.filters));
     this.lastAckedMs = this.lastDeliveredMs = 0;
     this.hasStrays = false;
     this.#check.cancel();

@@ -8,7 +8,8 @@ import { timestamp } from "../../util/timestamp.ts";
 import { shortHash } from "../../util/shorthash.ts";
 import { apiError } from "../api/errors.ts";
 import type { ConsumerStream, PurgeNotice, StreamConsumers } from "../seams.ts";
-import { StoredMessage } from "../store/index.ts";
+import { inSlices, type Sliced } from "../slices.ts";
+import { type Listing, StoredMessage } from "../store/index.ts";
 import type { ConsumerConfig, ConsumerInfo, StreamConfig } from "../wire.ts";
 import { Consumer } from "./consumer.ts";
 import { checkCapacity, checkWorkQueue } from "./admission.ts";
@@ -18,7 +19,7 @@ import { type ArchivedState, archivedState, type ConfigDetail, consumerInfo, res
 import { ConsumerMatches } from "./matches.ts";
 import { ConsumerPersistence } from "./persistence.ts";
 import { type Offline, recoverConsumers, reconcile, storedConfig } from "./recovery.ts";
-import { startOf } from "./start.ts";
+import { type Frozen, listOf, startOf } from "./start.ts";
 import { ConsumerState, settlingOf } from "./state.ts";
 import { checkUpdate, sameConfig, sameFilters } from "./update.ts";
 
@@ -37,6 +38,13 @@ export type Action = "" | "create" | "update";
 
 const view = new StoredMessage();
 
+/** The list that a new consumer begins with, while it is made. */
+interface ListMaking {
+  listing: Listing | undefined;
+  /** Messages went that nobody was told of one by one: it has to be made again. */
+  isSpoilt: boolean;
+}
+
 export class Consumers implements StreamConsumers, ConsumerHost {
   readonly #byName = new Map<string, Consumer>();
   readonly #offline = new Map<string, Offline>();
@@ -52,6 +60,7 @@ export class Consumers implements StreamConsumers, ConsumerHost {
   #scheduled = false;
   #closed = false;
   #lift: { cancel(): void } | undefined = undefined;
+  readonly #lists = new Set<ListMaking>();
   /** Registered for the end of the turn. */
   readonly #turn = { flush: (): void => this.#endTurn() };
 
@@ -115,9 +124,45 @@ export class Consumers implements StreamConsumers, ConsumerHost {
   // Making, changing, ending
 
   /**
-   * Creates or updates a consumer of a normalised configuration. Throws `ApiError`. The info is that of the moment it was made, before any delivery.
+   * Creates or updates a consumer of a normalised configuration; a promise when the list of messages that it begins with takes long to make. Throws `ApiError`.
+   * It delivers nothing before the end of the turn.
    */
-  apply(name: string, config: ConsumerConfig, action: Action): Consumer {
+  apply(name: string, config: ConsumerConfig, action: Action): Consumer | Promise<Consumer> {
+    const present = this.#change(name, config, action);
+    if (present !== undefined) return present;
+    const { store, config: stream } = this.stream;
+    const list = listOf(store, stream, config);
+    if (list !== undefined && !Array.isArray(list)) return this.#createListed(name, config, action);
+    return this.#create(name, config, list === undefined ? undefined : { sequences: list, end: store.state.lastSeq });
+  }
+
+  /** Makes the list first; messages come and go meanwhile. */
+  async #createListed(name: string, config: ConsumerConfig, action: Action): Promise<Consumer> {
+    const making: ListMaking = { listing: undefined, isSpoilt: false };
+    this.#lists.add(making);
+    try {
+      for (;;) {
+        const frozen = await inSlices(this.stream.account.context, this.#makeList(config, making));
+        if (this.#closed) throw apiError(10059);
+        if (!making.isSpoilt) return this.#change(name, config, action) ?? this.#create(name, config, frozen);
+      }
+    } finally {
+      this.#lists.delete(making);
+    }
+  }
+
+  *#makeList(config: ConsumerConfig, making: ListMaking): Sliced<Frozen> {
+    const { store, config: stream } = this.stream;
+    making.isSpoilt = false;
+    const list = listOf(store, stream, config) ?? [];
+    if (Array.isArray(list)) return { sequences: list, end: store.state.lastSeq };
+    making.listing = list;
+    while (!list.step()) yield;
+    return { sequences: list.found, end: list.end };
+  }
+
+  /** The consumer of that name, brought up to date; undefined when there is none, and one may be made. */
+  #change(name: string, config: ConsumerConfig, action: Action): Consumer | undefined {
     const offline = this.offlineReason(name);
     if (offline !== undefined) throw apiError(10195, { err: offline });
     const present = this.#byName.get(name);
@@ -132,13 +177,13 @@ export class Consumers implements StreamConsumers, ConsumerHost {
     if (action === "update") throw apiError(10149);
     checkCapacity(this.stream, config, this.visibleCount);
     checkWorkQueue(this.stream, config, true, this.#byName.values());
-    return this.#create(name, config);
+    return undefined;
   }
 
-  #create(name: string, wanted: ConsumerConfig): Consumer {
+  #create(name: string, wanted: ConsumerConfig, list: Frozen | undefined): Consumer {
     const { context } = this.stream.account;
     const config = withThreshold(wanted);
-    const start = startOf(this.stream.store, this.stream.config, config);
+    const start = startOf(this.stream.store, config, list);
     const consumer = new Consumer(this, name, config, context.clock.nowNs(), new ConsumerState(settlingOf(config.ack_policy), start.next), start.frozen);
     try {
       this.#persistence.define(consumer);
@@ -298,19 +343,22 @@ export class Consumers implements StreamConsumers, ConsumerHost {
   }
 
   takenBack(firstSeq: number): void {
+    for (const list of this.#lists) list.isSpoilt = true;
     for (const consumer of this.#byName.values()) {
       if (consumer.state.next > firstSeq) consumer.state.next = firstSeq;
-      consumer.walk.recount();
+      consumer.recount();
     }
   }
 
   removed(seq: number, subject: string): void {
     this.#matches.each(subject, removed, seq);
     for (const consumer of this.#strays) consumer.removed(seq);
+    if (this.#lists.size > 0) for (const { listing } of this.#lists) listing?.removed(seq);
     if (this.#byName.size > 0) this.#liftLater();
   }
 
   *purged(notice: PurgeNotice): Iterable<void> {
+    for (const list of this.#lists) list.isSpoilt = true;
     for (const consumer of [...this.#byName.values()]) {
       if (this.#byName.get(consumer.name) === consumer) consumer.purged(notice);
       yield;

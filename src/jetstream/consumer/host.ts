@@ -68,6 +68,8 @@ export interface OutletOwner {
   readonly streamName: string;
   /** Messages that wait for their first delivery. */
   readonly numPending: number;
+  /** That is not known yet, and nothing is delivered until it is. */
+  readonly isCounting: boolean;
   readonly numAckPending: number;
   /** Messages that wait for another delivery. */
   readonly numRedeliveries: number;

@@ -93,6 +93,7 @@ export class PullOutlet implements Outlet {
   #unavailable(options: PullOptions): string | undefined {
     if (!options.noWait) return undefined;
     const owner = this.#owner;
+    if (owner.isCounting) return undefined;
     const available = owner.numPending + owner.numRedeliveries;
     if (available > 0) {
       if (this.#waiting.size === 0) return undefined;

@@ -102,18 +102,19 @@ function reset(consumers: Consumers, consumer: Consumer, message: Message, reply
   const type = "io.nats.jetstream.api.v1.consumer_reset_response";
   const body = message.buffer.toString("utf8", message.bodyStart + message.headerLength, message.bodyEnd);
   const header = message.headerLength === 0 ? "" : headerOf(message);
-  let response: Readonly<Record<string, unknown>>;
+  const identity = headerValue(header, IDENTITY_HEADER) === undefined ? "" : `NATS/1.0\r\n${IDENTITY_HEADER} ${consumers.streamIdentity}\r\n\r\n`;
+  const respond = (response: Readonly<Record<string, unknown>>): void => consumers.respond(reply, identity, toByteString(encodeJson({ type, ...response })));
   try {
     if (!isLevelMet(header)) throw apiError(10185);
     const seq = resetTarget(consumer, body);
     consumers.reset(consumer, seq);
-    response = { type, ...consumerInfo(consumer, "shown"), reset_seq: seq };
+    const done = (): void => respond({ ...consumerInfo(consumer, "shown"), reset_seq: seq });
+    if (consumer.counted === undefined) done();
+    else void consumer.counted.then(done);
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    response = { type, error: error.body, reset_seq: 0 };
+    respond({ error: error.body, reset_seq: 0 });
   }
-  const identity = headerValue(header, IDENTITY_HEADER) === undefined ? "" : `NATS/1.0\r\n${IDENTITY_HEADER} ${consumers.streamIdentity}\r\n\r\n`;
-  consumers.respond(reply, identity, toByteString(encodeJson(response)));
 }
 
 function headerOf(message: Message): string {

@@ -1,17 +1,29 @@
 /** Where a new consumer begins. Spec: consumers, section 5. */
 import { toByteString } from "../../util/bytes.ts";
-import type { MessageStore } from "../store/index.ts";
+import type { Listing, MessageStore } from "../store/index.ts";
 import type { ConsumerConfig, StreamConfig } from "../wire.ts";
 import { filtersOf } from "./effective.ts";
+
+/** A list of sequences to deliver first, ascending, of a stream that ended at `end` when it was made. */
+export interface Frozen {
+  readonly sequences: readonly number[];
+  readonly end: number;
+}
 
 export interface Start {
   /** First sequence to look at. */
   readonly next: number;
-  /** Frozen list of sequences to deliver first, ascending; undefined when there is none. */
-  readonly frozen: readonly number[] | undefined;
+  readonly frozen: Frozen | undefined;
 }
 
-export function startOf(store: MessageStore, stream: StreamConfig, config: ConsumerConfig): Start {
+/** The last message of each subject that a new consumer begins with; undefined when it begins otherwise. */
+export function listOf(store: MessageStore, stream: StreamConfig, config: ConsumerConfig): number[] | Listing | undefined {
+  if (config.deliver_policy !== "last_per_subject" || stream.max_msgs_per_subject === 1) return undefined;
+  return store.listLast(filtersOf(config).map(toByteString));
+}
+
+/** `list` is what `listOf` told, once it is complete. */
+export function startOf(store: MessageStore, config: ConsumerConfig, list: Frozen | undefined): Start {
   const { firstSeq: first, lastSeq: last } = store.state;
   const filters = filtersOf(config).map(toByteString);
   const clamped = (next: number): Start => ({ next: clampStart(next, first, last), frozen: undefined });
@@ -27,10 +39,9 @@ export function startOf(store: MessageStore, stream: StreamConfig, config: Consu
     case "by_start_time":
       return clamped(seqAtTime(store, filters, config.opt_start_time));
     case "last_per_subject": {
-      if (stream.max_msgs_per_subject === 1) return clamped(first);
-      const frozen = store.lastPerSubject(filters, last, Number.POSITIVE_INFINITY) ?? [];
-      if (frozen.length === 0) return clamped(last);
-      return { next: clampStart(frozen[0], first, last), frozen };
+      if (list === undefined) return clamped(first);
+      const { sequences, end } = list;
+      return sequences.length === 0 ? clamped(end) : { next: clampStart(sequences[0], first, end), frozen: list };
     }
   }
 }

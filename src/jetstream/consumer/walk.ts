@@ -1,18 +1,30 @@
 /**
- * A consumer's way through the stream: which message is next for a first delivery, and how many still wait for one. The number is exact at every moment; zero
- * means that there is no need to look into the store at all, and a message that comes then is known to be the next. Spec: consumers, sections 5 and 7.6.
+ * A consumer's way through the stream: which message is next for a first delivery, and how many still wait for one. The number is exact at every moment, but while it
+ * is being counted (`recount`), when nothing is delivered; zero means that there is no need to look into the store at all, and a message that comes then is known to
+ * be the next. Spec: consumers, sections 5 and 7.6.
  */
-import type { MessageStore, StoredMessage } from "../store/index.ts";
+import type { Sliced } from "../slices.ts";
+import type { Counting, MessageStore, StoredMessage } from "../store/index.ts";
+import type { Frozen } from "./start.ts";
 import type { ConsumerState } from "./state.ts";
+
+/** Entries of the list that are looked up in one go. */
+const STEP_LISTED = 1024;
 
 /** No message waits, or the next one is not committed yet. */
 export const NOTHING = 0;
 export const UNCOMMITTED = -1;
 
+/** What is being counted: entries of the list before `listed`, and what `ahead` has looked at. */
+interface Recount {
+  listed: number;
+  readonly ahead: Counting | undefined;
+}
+
 export class Walk {
   /** Byte strings; none: everything. */
   filters: readonly string[];
-  /** Messages that wait for their first delivery. */
+  /** Messages that wait for their first delivery; while they are counted, those that were. */
   numPending = 0;
   readonly #store: MessageStore;
   readonly #state: ConsumerState;
@@ -23,16 +35,24 @@ export class Walk {
   #frozenAt = 0;
   /** Last sequence of the stream when the list was made: deliveries go on behind it. */
   readonly #frozenEnd: number;
+  /** The list was just made, and all of it is there. */
+  #isFresh: boolean;
+  #recount: Recount | undefined;
 
-  constructor(store: MessageStore, state: ConsumerState, filters: readonly string[], frozen: readonly number[] | undefined) {
+  constructor(store: MessageStore, state: ConsumerState, filters: readonly string[], frozen: Frozen | undefined) {
     this.#store = store;
     this.#state = state;
     this.filters = filters;
-    this.#frozen = frozen;
-    this.#frozenEnd = frozen === undefined ? 0 : store.state.lastSeq;
+    this.#frozen = frozen?.sequences;
+    this.#frozenEnd = frozen?.end ?? 0;
+    this.#isFresh = frozen !== undefined;
   }
 
-  /** The next message, which `into` then holds. It stays the next one until `delivered`. */
+  get isCounting(): boolean {
+    return this.#recount !== undefined;
+  }
+
+  /** The next message, which `into` then holds. It stays the next one until `delivered`. Not while the messages are being counted. */
   look(into: StoredMessage): number {
     return this.#frozen === undefined ? this.#lookAhead(into) : this.#lookFrozen(this.#frozen, into);
   }
@@ -75,48 +95,91 @@ export class Walk {
   /** A matching message was appended. */
   stored(seq: number): void {
     if (seq < this.#state.next) return;
-    if (this.numPending === 0 && this.#frozen === undefined) this.#searchFrom = seq;
+    if (this.numPending === 0 && this.#frozen === undefined && this.#recount === undefined) this.#searchFrom = seq;
     this.numPending++;
   }
 
   /** A matching message left the stream. */
   removed(seq: number): void {
-    if (seq >= this.#state.next && this.#counts(seq)) this.numPending = Math.max(0, this.numPending - 1);
+    if (seq >= this.#state.next && this.#isCounted(seq)) this.numPending = Math.max(0, this.numPending - 1);
   }
 
-  /** Whether a message at or after `next` is among those that wait. */
-  #counts(seq: number): boolean {
+  /** Whether a message at or after `next` is among those that `numPending` tells of. */
+  #isCounted(seq: number): boolean {
     const frozen = this.#frozen;
-    if (frozen === undefined || seq > this.#frozenEnd) return true;
+    const counting = this.#recount;
+    if (frozen === undefined || seq > this.#frozenEnd) {
+      const ahead = counting?.ahead;
+      return ahead === undefined || seq < ahead.cursor || seq > ahead.end;
+    }
     let low = this.#frozenAt;
-    let high = frozen.length;
+    let high = counting === undefined ? frozen.length : counting.listed;
     while (low < high) {
       const middle = (low + high) >> 1;
       if (frozen[middle] < seq) low = middle + 1;
       else high = middle;
     }
-    return frozen[low] === seq;
+    return low < (counting?.listed ?? frozen.length) && frozen[low] === seq;
   }
 
   /** Goes on from where the state says, with other filters or after a reset: without the list. */
-  restart(filters: readonly string[]): void {
+  restart(filters: readonly string[]): Sliced<void> | undefined {
     this.filters = filters;
     this.#frozen = undefined;
-    this.recount();
+    return this.recount();
   }
 
-  /** Counts anew. */
-  recount(): void {
+  /** Counts anew: at once if that is quick, else by what is returned, which the caller goes on with in slices. */
+  recount(): Sliced<void> | undefined {
     const { next } = this.#state;
-    this.#searchFrom = 0;
     const frozen = this.#frozen;
-    if (frozen === undefined) {
-      this.numPending = this.#store.countPending(this.filters, next, false);
-      return;
+    const ahead = this.#store.count(this.filters, frozen === undefined ? next : Math.max(next, this.#frozenEnd + 1));
+    this.#searchFrom = 0;
+    this.numPending = typeof ahead === "number" ? ahead : 0;
+    this.#recount = undefined;
+    if (this.#isFresh) this.numPending += frozen?.length ?? 0;
+    const toList = this.#isFresh ? 0 : (frozen?.length ?? 0) - this.#frozenAt;
+    this.#isFresh = false;
+    if (typeof ahead === "number" && toList <= STEP_LISTED) {
+      this.numPending += this.#countListed(this.#frozenAt, this.#frozenAt + toList);
+      return undefined;
     }
+    const recount: Recount = { listed: (frozen?.length ?? 0) - toList, ahead: typeof ahead === "number" ? undefined : ahead };
+    this.#recount = recount;
+    return this.#countInSteps(recount);
+  }
+
+  *#countInSteps(recount: Recount): Sliced<void> {
+    try {
+      // Another count may have begun meanwhile.
+      while (this.#recount === recount && this.#countMore(recount)) yield;
+    } finally {
+      if (this.#recount === recount) this.#recount = undefined;
+    }
+  }
+
+  /** One step; says whether another is needed. */
+  #countMore(recount: Recount): boolean {
+    const { ahead, listed } = recount;
+    const listedEnd = this.#frozen?.length ?? 0;
+    if (listed < listedEnd) {
+      recount.listed = Math.min(listedEnd, listed + STEP_LISTED);
+      this.numPending += this.#countListed(listed, recount.listed);
+      return recount.listed < listedEnd || ahead !== undefined;
+    }
+    if (ahead === undefined) return false;
+    const before = ahead.sum;
+    const isDone = ahead.step();
+    this.numPending += ahead.sum - before;
+    return !isDone;
+  }
+
+  #countListed(from: number, to: number): number {
+    const frozen = this.#frozen ?? [];
+    const { next } = this.#state;
     let listed = 0;
-    for (let at = this.#frozenAt; at < frozen.length; at++) if (frozen[at] >= next && this.#store.next(EVERYTHING, frozen[at], undefined) === frozen[at]) listed++;
-    this.numPending = listed + this.#store.countPending(this.filters, Math.max(next, this.#frozenEnd + 1), false);
+    for (let at = from; at < to; at++) if (frozen[at] >= next && this.#store.next(EVERYTHING, frozen[at], undefined) === frozen[at]) listed++;
+    return listed;
   }
 }
 

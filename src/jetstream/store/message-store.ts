@@ -87,6 +87,28 @@ export interface StoreEvents {
   onFailed(firstSeq: number, error: Error): void;
 }
 
+/** A question to a store that takes long to answer. Messages may come and go between two steps; what is taken back (`StoreEvents`) or cleared makes it worthless. */
+export interface Scanning {
+  /** All messages below were looked at. */
+  readonly cursor: number;
+  /** The last sequence when it began; later messages are not looked at. */
+  readonly end: number;
+  /** Goes on for less than a millisecond; says whether it is done. */
+  step(): boolean;
+}
+
+export interface Counting extends Scanning {
+  /** So many messages were found that match. Those that left since are still in it. */
+  readonly sum: number;
+}
+
+export interface Listing extends Scanning {
+  /** Sequences that were found, ascending. */
+  readonly found: number[];
+  /** A message left the store. */
+  removed(seq: number): void;
+}
+
 /** A filter over subjects: no entry means every subject; several are alternatives, and a message that matches more than one counts once. */
 export type Filters = readonly string[];
 
@@ -124,12 +146,14 @@ export interface MessageStore {
   subjectState(subject: string): SubjectState | undefined;
   /** Subjects that match, with their figures, in no particular order. Lazily: a caller may stop. */
   subjects(filters: Filters): Iterable<readonly [subject: string, state: SubjectState]>;
-  /** How many subjects match; stops counting at `max`. */
-  countSubjects(filters: Filters, max: number): number;
-  /** Messages at or after `from` that match; with `lastPerSubject` only the last of each subject counts. Cheap: never reads records. */
-  countPending(filters: Filters, from: number, lastPerSubject: boolean): number;
+  /** Messages at or after `from` that match: the number where that is known soon, else what counts them in steps. Never reads records. */
+  count(filters: Filters, from: number): number | Counting;
+  /** As `count`, however long it takes. */
+  countPending(filters: Filters, from: number): number;
   /** Sequences, ascending, of the last message at or below `upTo` of each subject that matches; undefined when there are more than `max`. */
   lastPerSubject(filters: Filters, upTo: number, max: number): number[] | undefined;
+  /** The same of all messages and without a maximum: the list where that is found soon, else what finds it in steps. */
+  listLast(filters: Filters): number[] | Listing;
   /** Gaps between first and last as `[first, last]` pairs, ascending. */
   deletedRanges(): [number, number][];
 

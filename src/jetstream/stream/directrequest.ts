@@ -130,11 +130,11 @@ function planRange(stream: Stream, request: DirectRequest, maxBytes: number): Ba
     request,
     batch: request.batch,
     maxBytes,
-    pending: store.countPending(filters, first, false),
+    pending: store.countPending(filters, first),
     upTo: undefined,
     next: (lastSeq, into) => store.next(filters, lastSeq === 0 ? first : lastSeq + 1, into),
     // Without headers nothing counts down, as in the reference.
-    pendingAfter: (lastSeq) => store.countPending(filters, request.noHeaders || lastSeq === 0 ? first || store.state.lastSeq + 1 : lastSeq + 1, false),
+    pendingAfter: (lastSeq) => store.countPending(filters, request.noHeaders || lastSeq === 0 ? first || store.state.lastSeq + 1 : lastSeq + 1),
   };
 }
 

@@ -29,7 +29,7 @@ export class Purger {
     const filters = purgesAll ? ALL : [filter];
     const { store, sweeps, lastSeq } = this.stream;
     if (keep === 0) return sweeps.run("purge", this.#purgeBelow(seq > 0 ? seq : lastSeq + 1, filters), store.state.messages);
-    const total = store.countPending(filters, 0, false);
+    const total = store.countPending(filters, 0);
     return sweeps.run("purge", this.#keep(filters, keep, total), Math.max(0, total - keep));
   }
 

@@ -106,7 +106,20 @@ export class ConsumerWorld {
 
   create(name: string, config: Parameters<typeof normaliseConsumerConfig>[1] = {}): Consumer {
     const complete = normaliseConsumerConfig(this.stream, { durable_name: name, ack_policy: "explicit", max_ack_pending: -1, ...config }, false);
-    return this.consumers.apply(name, complete, "");
+    const consumer = this.consumers.apply(name, complete, "");
+    if (consumer instanceof Promise) throw new Error("its list takes long to make: use createListed");
+    return consumer;
+  }
+
+  /** As `create`, for a consumer whose list of messages may take some turns to make. */
+  async createListed(name: string, config: Parameters<typeof normaliseConsumerConfig>[1] = {}): Promise<Consumer> {
+    return this.consumers.apply(name, normaliseConsumerConfig(this.stream, { durable_name: name, ack_policy: "explicit", max_ack_pending: -1, ...config }, false), "");
+  }
+
+  /** A message leaves the stream. */
+  remove(seq: number): void {
+    const removed = this.store.remove(seq, false);
+    if (removed !== undefined) this.consumers.removed(seq, removed.subject);
   }
 
   /** Delivers a message without a client. */

@@ -5,9 +5,10 @@
  * A filter with wildcards is answered in one of two ways: by the subjects that match, when they are few, each of which is quick to find in a segment; or by
  * going through the messages and judging the subject of each.
  */
-import type { SubjectState } from "../message-store.ts";
+import type { Counting, Listing, SubjectState } from "../message-store.ts";
 import type { CompiledFilter, Pattern } from "./filter.ts";
 import type { LiveState } from "./live-state.ts";
+import { CountScan, LastScan } from "./scans.ts";
 import type { Segment, SegmentList } from "./segment.ts";
 import { NO_SUBJECT, type SubjectTable } from "./subjects.ts";
 
@@ -15,6 +16,10 @@ import { NO_SUBJECT, type SubjectTable } from "./subjects.ts";
 const FEW_SUBJECTS = 64;
 /** Messages that are looked at one by one before the subjects are asked. */
 const LOOK_MESSAGES = 256;
+/** Places in the tree of subjects that are looked at in one go: about a millisecond. */
+const LOOK_SUBJECTS = 16_384;
+/** Messages that are counted in one go: 40 ns each at worst. */
+const AT_ONCE_MESSAGES = 100_000;
 
 export class Search<S extends Segment> {
   /** Place of the latest hit. */
@@ -186,14 +191,14 @@ export class Search<S extends Segment> {
 
   // Subjects
 
-  /** Calls `visit` for each subject that matches until it returns false; returns whether it never did. */
-  eachSubject(filter: CompiledFilter, visit: (id: number) => boolean): boolean {
+  /** Calls `visit` for each subject that matches until it returns false; returns whether it never did. Looks at `nodes` places per pattern at most, else returns false. */
+  eachSubject(filter: CompiledFilter, visit: (id: number) => boolean, nodes = Number.POSITIVE_INFINITY): boolean {
     const { patterns } = filter;
-    if (filter.all) return this.subjects.each(EVERYTHING, visit);
-    if (filter.areApart) return patterns.every((pattern) => this.subjects.each(pattern, visit));
+    if (filter.all) return this.subjects.each(EVERYTHING, visit, nodes);
+    if (filter.areApart) return patterns.every((pattern) => this.subjects.each(pattern, visit, nodes));
     for (let i = 0; i < patterns.length; i++) {
       const seenBefore = (id: number): boolean => patterns.slice(0, i).some((pattern) => this.subjects.matches(id, pattern));
-      if (!this.subjects.each(patterns[i], (id) => seenBefore(id) || visit(id))) return false;
+      if (!this.subjects.each(patterns[i], (id) => seenBefore(id) || visit(id), nodes)) return false;
     }
     return true;
   }
@@ -201,7 +206,7 @@ export class Search<S extends Segment> {
   /** Subjects that match, if they are few. */
   #few(filter: CompiledFilter): number[] | undefined {
     const ids: number[] = [];
-    return this.eachSubject(filter, (id) => ids.push(id) <= FEW_SUBJECTS) ? ids : undefined;
+    return this.eachSubject(filter, (id) => ids.push(id) <= FEW_SUBJECTS, LOOK_SUBJECTS) ? ids : undefined;
   }
 
   firstOf(id: number): number {
@@ -220,55 +225,57 @@ export class Search<S extends Segment> {
 
   // Counting
 
-  /** What there is of patterns that are apart. */
-  total({ patterns }: CompiledFilter): { readonly messages: number; readonly subjects: number } {
+  /** What there is of patterns that are apart; undefined when too many subjects have to be looked at. */
+  total({ patterns }: CompiledFilter): { readonly messages: number; readonly subjects: number } | undefined {
     let messages = 0;
     let subjects = 0;
     for (const pattern of patterns) {
-      const total = this.subjects.total(pattern);
+      const total = this.subjects.total(pattern, LOOK_SUBJECTS);
+      if (total === undefined) return undefined;
       messages += total.messages;
       subjects += total.subjects;
     }
     return { messages, subjects };
   }
 
-  countPending(filter: CompiledFilter, from: number, lastPerSubject: boolean): number {
-    if (from > this.state.lastSeq || this.state.messages === 0) return 0;
-    if (from <= this.state.first) {
-      if (filter.all) return lastPerSubject ? this.subjects.count : this.state.messages;
-      if (filter.areApart) {
-        const total = this.total(filter);
-        return lastPerSubject ? total.subjects : total.messages;
-      }
-    }
-    if (lastPerSubject) return this.#countLast(filter, from);
+  /** Messages at or after `from` that match: a number where it is found soon. */
+  count(filter: CompiledFilter, from: number): number | Counting {
+    const { first, lastSeq, messages } = this.state;
+    if (from > lastSeq || messages === 0) return 0;
     if (filter.all) return this.#countAny(from);
-    if (filter.literal !== undefined) {
-      const id = this.subjects.find(filter.literal);
-      return id === NO_SUBJECT ? 0 : this.#countOf(id, from);
+    const total = filter.areApart ? this.total(filter) : undefined;
+    if (total !== undefined) {
+      if (from <= first || total.messages === 0) return total.messages;
+      if (total.messages === messages) return this.#countAny(from);
     }
+    const few = this.#few(filter);
+    if (few !== undefined) return this.#countFew(filter, few, from);
     // Whichever is the least to look at: the subjects, the messages from there on, or those before.
-    const behind = from - this.state.first;
-    const ahead = this.state.lastSeq - from + 1;
-    if (filter.areApart) {
-      const total = this.total(filter);
-      if (total.messages === 0) return 0;
-      if (total.subjects <= FEW_SUBJECTS || total.subjects * 4 < Math.min(behind, ahead)) return this.#countBySubjects(filter, from);
-      if (behind < ahead) return total.messages - this.#countMatching(filter, this.state.first, from - 1);
+    const ahead = lastSeq - from + 1;
+    const behind = total === undefined ? Number.POSITIVE_INFINITY : from - first;
+    if (total !== undefined && total.subjects * 4 < Math.min(behind, ahead) && total.subjects <= LOOK_SUBJECTS) {
+      const sum = this.#countBySubjects(filter, from);
+      if (sum !== undefined) return sum;
     }
-    return this.#countMatching(filter, from, this.state.lastSeq);
+    if (total !== undefined && behind < ahead && behind <= AT_ONCE_MESSAGES) return total.messages - this.#countMatching(filter, first, from - 1);
+    return ahead <= AT_ONCE_MESSAGES ? this.#countMatching(filter, from, lastSeq) : new CountScan(this, filter, from, undefined);
   }
 
-  #countLast(filter: CompiledFilter, from: number): number {
+  /** Subjects whose first message is at or after `from` are counted, the others are looked for. */
+  #countFew(filter: CompiledFilter, few: readonly number[], from: number): number | Counting {
     let sum = 0;
-    this.eachSubject(filter, (id) => {
-      if (this.lastOf(id) >= from) sum++;
-      return true;
-    });
+    const partly: number[] = [];
+    for (const id of few) {
+      if (from <= this.subjects.first(id)) sum += this.subjects.messages(id);
+      else if (from <= this.subjects.last(id)) partly.push(id);
+    }
+    if (partly.length > 0 && this.state.lastSeq - from >= AT_ONCE_MESSAGES) return new CountScan(this, filter, from, few);
+    for (const id of partly) sum += this.#countOf(id, from);
     return sum;
   }
 
   #countAny(from: number): number {
+    if (from <= this.state.first) return this.state.messages;
     const { segments } = this.list;
     let sum = 0;
     for (let i = this.list.place(from); i < segments.length; i++) {
@@ -284,11 +291,9 @@ export class Search<S extends Segment> {
   }
 
   #countOf(id: number, from: number): number {
-    if (from <= this.subjects.first(id)) return this.subjects.messages(id);
     const to = this.subjects.last(id);
     const { segments } = this.list;
     let sum = 0;
-    if (from > to) return 0;
     for (let i = this.list.place(from); i < segments.length && segments[i].first <= to; i++) {
       const segment = segments[i];
       if (segment.live === 0 || segment.last < from) continue;
@@ -298,15 +303,16 @@ export class Search<S extends Segment> {
     return sum;
   }
 
-  #countBySubjects(filter: CompiledFilter, from: number): number {
+  /** Undefined when too many subjects have messages on both sides. */
+  #countBySubjects(filter: CompiledFilter, from: number): number | undefined {
     let sum = 0;
     const partly: number[] = [];
-    this.eachSubject(filter, (id) => {
+    const isComplete = this.eachSubject(filter, (id) => {
       if (from <= this.subjects.first(id)) sum += this.subjects.messages(id);
       else if (from <= this.subjects.last(id)) partly.push(id);
       return partly.length <= FEW_SUBJECTS;
     });
-    if (partly.length > FEW_SUBJECTS) return this.#countMatching(filter, from, this.state.lastSeq);
+    if (!isComplete) return undefined;
     for (const id of partly) sum += this.#countOf(id, from);
     return sum;
   }
@@ -354,6 +360,12 @@ export class Search<S extends Segment> {
       return seq === 0 || found.push(seq) <= max;
     });
     return complete ? found.sort((a, b) => a - b) : undefined;
+  }
+
+  listLast(filter: CompiledFilter): number[] | Listing {
+    const subjects = filter.all ? this.subjects.count : filter.areApart ? this.total(filter)?.subjects : undefined;
+    if (subjects !== undefined && subjects <= LOOK_SUBJECTS) return this.lastPerSubject(filter, this.state.lastSeq, subjects) ?? [];
+    return new LastScan(this, filter);
   }
 
   deletedRanges(): [number, number][] {

@@ -3,7 +3,9 @@
  * be written down about a removal, is theirs.
  */
 import {
+  type Counting,
   type Filters,
+  type Listing,
   type MessageStore,
   type NewMessage,
   type RemovedMessage,
@@ -266,21 +268,23 @@ export abstract class SegmentedStore<S extends Segment> implements MessageStore 
     }
   }
 
-  countSubjects(filters: Filters, max: number): number {
-    const filter = this.#compile(filters);
-    if (filter.all) return Math.min(max, this.subjectTable.count);
-    if (filter.areApart) return Math.min(max, this.search.total(filter).subjects);
-    let count = 0;
-    this.search.eachSubject(filter, () => ++count < max);
-    return Math.min(max, count);
+  count(filters: Filters, from: number): number | Counting {
+    return this.search.count(this.#compile(filters), from);
   }
 
-  countPending(filters: Filters, from: number, lastPerSubject: boolean): number {
-    return this.search.countPending(this.#compile(filters), from, lastPerSubject);
+  countPending(filters: Filters, from: number): number {
+    const counting = this.count(filters, from);
+    if (typeof counting === "number") return counting;
+    while (!counting.step()) continue;
+    return counting.sum;
   }
 
   lastPerSubject(filters: Filters, upTo: number, max: number): number[] | undefined {
     return this.search.lastPerSubject(this.#compile(filters), upTo, max);
+  }
+
+  listLast(filters: Filters): number[] | Listing {
+    return this.search.listLast(this.#compile(filters));
   }
 
   deletedRanges(): [number, number][] {

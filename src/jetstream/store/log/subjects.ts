@@ -73,6 +73,8 @@ export class SubjectTable implements SubjectTree {
   #nameIds = new Uint32Array(NAMES);
   /** Under way, to be told which nodes are freed. */
   #walks: SubjectWalk[] = [];
+  /** Places that `each` and `total` may still look at. */
+  #nodesLeft = 0;
   /** Changes when numbers may have been freed. */
   epoch = 0;
 
@@ -327,12 +329,17 @@ export class SubjectTable implements SubjectTree {
     }
   }
 
-  /** Calls `visit` for each subject that matches until it returns false; returns whether it never did. Nothing may change meanwhile. */
-  each(pattern: Pattern, visit: (id: number) => boolean): boolean {
+  /**
+   * Calls `visit` for each subject that matches until it returns false; returns whether it never did. Nothing may change meanwhile. When `nodes` places were not
+   * enough, false, too.
+   */
+  each(pattern: Pattern, visit: (id: number) => boolean, nodes = Number.POSITIVE_INFINITY): boolean {
+    this.#nodesLeft = nodes;
     return this.#walk(ROOT, pattern.tokens, 0, visit);
   }
 
   #walk(node: number, tokens: readonly string[], level: number, visit: (id: number) => boolean): boolean {
+    if (--this.#nodesLeft < 0) return false;
     if (level === tokens.length) return this.messages(node) === 0 || visit(node);
     const token = tokens[level];
     if (token === REST) return this.#below(node, visit);
@@ -346,6 +353,7 @@ export class SubjectTable implements SubjectTree {
 
   #below(node: number, visit: (id: number) => boolean): boolean {
     for (let child = this.#word(node, CHILD); child !== 0; child = this.#word(child, NEXT)) {
+      if (--this.#nodesLeft < 0) return false;
       if (this.messages(child) > 0 && !visit(child)) return false;
       if (this.#word(child, CHILD) !== 0 && !this.#below(child, visit)) return false;
     }
@@ -363,8 +371,12 @@ export class SubjectTable implements SubjectTree {
     this.#walks = this.#walks.filter((other) => other !== walk);
   }
 
-  /** Messages and subjects under all that match, without looking at each subject below a last `>` or, unless there are others below those, `*`. */
-  total(pattern: Pattern): { readonly messages: number; readonly subjects: number } {
+  /**
+   * Messages and subjects under all that match, without looking at each subject below a last `>` or, unless there are others below those, `*`. Undefined
+   * when `nodes` places were not enough.
+   */
+  total(pattern: Pattern, nodes = Number.POSITIVE_INFINITY): { readonly messages: number; readonly subjects: number } | undefined {
+    this.#nodesLeft = nodes;
     const sum = { messages: 0, subjects: 0 };
     const below = (node: number): void => {
       const own = this.messages(node);
@@ -372,6 +384,7 @@ export class SubjectTable implements SubjectTree {
       sum.subjects += this.#word(node, TREE_SUBJECTS) - (own > 0 ? 1 : 0);
     };
     const add = (node: number, level: number): void => {
+      if (--this.#nodesLeft < 0) return;
       const token = pattern.tokens[level];
       if (token === undefined) {
         const messages = this.messages(node);
@@ -381,14 +394,14 @@ export class SubjectTable implements SubjectTree {
         below(node);
       } else if (token === STAR) {
         if (level === pattern.tokens.length - 1 && this.#hasNoGrandchildren(node)) return below(node);
-        for (let child = this.#word(node, CHILD); child !== 0; child = this.#word(child, NEXT)) add(child, level + 1);
+        for (let child = this.#word(node, CHILD); child !== 0 && this.#nodesLeft >= 0; child = this.#word(child, NEXT)) add(child, level + 1);
       } else {
         const child = this.childByToken(node, token);
         if (child !== 0) add(child, level + 1);
       }
     };
     add(ROOT, 0);
-    return sum;
+    return this.#nodesLeft < 0 ? undefined : sum;
   }
 
   /** Whether all messages below a node are those of its children. */

@@ -47,12 +47,11 @@ export function expectAnswers(store: MessageStore, model: Model, places: readonl
     for (const from of places) {
       expect(["next", filters, from, store.next(filters, from, undefined)]).toEqual(["next", filters, from, model.next(filters, from)]);
       expect(["previous", filters, from, store.previous(filters, from, undefined)]).toEqual(["previous", filters, from, model.previous(filters, from)]);
-      for (const last of [false, true]) expect(["pending", filters, from, last, store.countPending(filters, from, last)]).toEqual(["pending", filters, from, last, model.pending(filters, from, last)]);
+      expect(["pending", filters, from, store.countPending(filters, from)]).toEqual(["pending", filters, from, model.pending(filters, from)]);
       expect(["lasts", filters, from, store.lastPerSubject(filters, from, 1000)]).toEqual(["lasts", filters, from, model.lasts(filters, from).map(({ seq }) => seq)]);
     }
     const subjects = model.subjects(filters);
     expect(new Map(store.subjects(filters))).toEqual(subjects);
-    expect(store.countSubjects(filters, 1000)).toBe(subjects.size);
   }
   for (const from of places) {
     for (const mask of [1, 2, 3]) expect(store.nextMarked(mask, from)).toBe(model.messages.find(({ seq, marks }) => seq >= from && (marks & mask) !== 0)?.seq ?? 0);

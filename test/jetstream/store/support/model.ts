@@ -69,8 +69,8 @@ export class Model {
     return [...last.values()].sort((a, b) => a.seq - b.seq);
   }
 
-  pending(filters: readonly string[], from: number, lastPerSubject: boolean): number {
-    return (lastPerSubject ? this.lasts(filters, this.lastSeq) : this.matching(filters)).filter(({ seq }) => seq >= from).length;
+  pending(filters: readonly string[], from: number): number {
+    return this.matching(filters).filter(({ seq }) => seq >= from).length;
   }
 
   atTime(seconds: number, nanos: number): number {
