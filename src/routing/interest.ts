@@ -126,9 +126,7 @@ export class Interest {
   #observers: readonly InterestObserver[] = [];
 
   /** `cacheSlots` bounds the match cache; 0 turns it off (`disable_sublist_cache`). */
-  constructor(private readonly cacheSlots: number = CACHE_SLOTS_MAX) {
-    if (cacheSlots > 0) this.#cache = new Array(Math.min(CACHE_SLOTS_MIN, cacheSlots)).fill(undefined);
-  }
+  constructor(private readonly cacheSlots: number = CACHE_SLOTS_MAX) {}
 
   get size(): number {
     return this.#count;
@@ -173,6 +171,8 @@ export class Interest {
   }
 
   #insert(subscription: Subscription): void {
+    // Where nobody listens there is nothing to remember.
+    if (this.#cache.length === 0 && this.cacheSlots > 0) this.#cache = new Array(Math.min(CACHE_SLOTS_MIN, this.cacheSlots)).fill(undefined);
     this.#inserts++;
     this.#count++;
     if (hasWildcard(subscription.subject)) {

@@ -31,8 +31,11 @@ export class RecordError extends Error {
   }
 }
 
+/** Nothing is written for most streams, and more than this for those with consumers. */
+const RECORD_MIN = 16;
+
 export class RecordWriter {
-  #buffer = Buffer.allocUnsafe(1024);
+  #buffer = Buffer.alloc(RECORD_MIN);
   #length = 0;
 
   /** What was written since `begin`; valid until the next one. */

@@ -1,9 +1,11 @@
 /** Sequences by the time at which something is due: a binary heap in two typed arrays, sixteen bytes per entry. */
 const START = 64;
+/** Most streams have none. */
+const NONE = new Float64Array(0);
 
 export class Deadlines {
-  #times = new Float64Array(START);
-  #sequences = new Float64Array(START);
+  #times = NONE;
+  #sequences = NONE;
   #count = 0;
 
   get size(): number {
@@ -51,8 +53,8 @@ export class Deadlines {
 
   clear(): void {
     this.#count = 0;
-    this.#times = new Float64Array(START);
-    this.#sequences = new Float64Array(START);
+    this.#times = NONE;
+    this.#sequences = NONE;
   }
 
   #move(from: number, to: number): void {
@@ -61,8 +63,9 @@ export class Deadlines {
   }
 
   #grow(): void {
-    const times = new Float64Array(this.#times.length * 2);
-    const sequences = new Float64Array(this.#sequences.length * 2);
+    const places = Math.max(START, this.#times.length * 2);
+    const times = new Float64Array(places);
+    const sequences = new Float64Array(places);
     times.set(this.#times);
     sequences.set(this.#sequences);
     this.#times = times;

@@ -5,7 +5,7 @@
  * To find messages of one subject the slots are sorted by subject at need (`order`), which makes it a binary search; the slots that were added since are
  * looked through one by one.
  */
-const FIRST_SLOTS = 16;
+const FIRST_SLOTS = 4;
 /** A search for one subject looks at so many slots before it sorts. */
 const LOOK_SLOTS = 512;
 /** So many slots may have come since they were sorted. */

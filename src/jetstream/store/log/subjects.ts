@@ -19,7 +19,7 @@ const STRIDE = 16;
 const PAGE_BITS = 12;
 const PAGE_NODES = 1 << PAGE_BITS;
 const PAGE_MASK = PAGE_NODES - 1;
-const FIRST_PAGE_NODES = 16;
+const FIRST_PAGE_NODES = 4;
 
 const PARENT = 0;
 /** First child; in a free node: the next free one. */
@@ -49,12 +49,13 @@ const SPLIT_AT = 4096;
 const SPLIT_TABLES = 256;
 /** An entry is a node and its hash, so that others in the same place need not be looked at. */
 const ENTRY_WORDS = 2;
-const TABLE_FIRST_WORDS = 16 * ENTRY_WORDS;
+const TABLE_FIRST_WORDS = 8 * ENTRY_WORDS;
 
 export const NO_SUBJECT = 0;
 const ROOT = 1;
 /** Names remembered by number; a power of two. */
 const NAMES = 256;
+const NO_NAMES = new Uint32Array(0);
 const DOT = 46;
 
 export class SubjectTable implements SubjectTree {
@@ -70,7 +71,8 @@ export class SubjectTable implements SubjectTree {
   #lastSubject = "";
   #lastId = NO_SUBJECT;
   #names: (string | undefined)[] = [];
-  #nameIds = new Uint32Array(NAMES);
+  /** Made when the first name is asked for. */
+  #nameIds = NO_NAMES;
   /** Under way, to be told which nodes are freed. */
   #walks: SubjectWalk[] = [];
   /** Places that `each` and `total` may still look at. */
@@ -143,6 +145,7 @@ export class SubjectTable implements SubjectTree {
       name = node === id ? token : `${token}.${name}`;
       node = page[at + PARENT];
     }
+    if (this.#nameIds === NO_NAMES) this.#nameIds = new Uint32Array(NAMES);
     this.#names[slot] = name;
     this.#nameIds[slot] = id;
     return name;

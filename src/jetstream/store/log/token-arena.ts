@@ -3,7 +3,7 @@
  * keep their holes, which is fine because tokens that come together mostly go together.
  */
 const PAGE_BYTES = 65536;
-const FIRST_PAGE_BYTES = 256;
+const FIRST_PAGE_BYTES = 32;
 
 export class TokenArena {
   #pages: (Uint8Array | undefined)[] = [new Uint8Array(FIRST_PAGE_BYTES)];
