@@ -23,7 +23,7 @@ import { streamRoutes } from "./api/streams.ts";
 import { handlePull, openAckRoads } from "./consumer/index.ts";
 import type { EndOfTurn, JetStreamContext, JetStreamSettings } from "./context.ts";
 import { MeasuredPace, removeLeftovers, type SyncPace } from "./store/index.ts";
-import { Stream } from "./stream/index.ts";
+import { Stream, UnfinishedError } from "./stream/index.ts";
 import type { Storage } from "./wire.ts";
 
 /** JetStream cannot start; the text follows `Can't start JetStream: `. */
@@ -271,6 +271,10 @@ export class JetStream implements JetStreamContext {
         if (stream.consumers.count > 0) this.log.info(`  Recovering ${stream.consumers.count} consumers for stream - '${title}'`);
       } catch (error) {
         const reason = error instanceof Error ? error.message : String(error);
+        if (error instanceof UnfinishedError) {
+          this.log.warn(`  Stream '${title}' was being made when the machine stopped: removed`);
+          continue;
+        }
         if (error instanceof OfflineError) {
           account.offline.set(name, reason);
           this.log.warn(`  Stream '${title}' is offline: ${reason}`);

@@ -116,7 +116,10 @@ export interface StreamConsumers {
 export interface AssetFiles {
   /** Undefined when there is none; throws `DamagedFileError` when it cannot be trusted or opened with the keys at hand. */
   read(path: string): Buffer | undefined;
+  /** Once it returns, no kill takes it back. */
   write(path: string, bytes: Uint8Array): void;
+  /** As `write`; with a promise where there was no such file: once it resolves, no power failure takes that back either. */
+  make(path: string, bytes: Uint8Array): Promise<void> | undefined;
   /** Seals one block of an append-only file; the result may be longer. */
   seal(bytes: Uint8Array): Uint8Array;
   /** Opens what `seal` made; undefined when it cannot be trusted. */

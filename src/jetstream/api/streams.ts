@@ -52,7 +52,7 @@ function offline(account: JetStreamAccount, reason: string): Promise<never> {
   return new Promise((_, reject) => account.context.clock.after(OFFLINE_DELAY_MS, () => reject(apiError(10194, { err: reason }))));
 }
 
-function create(request: ApiRequest): ApiAnswer {
+function create(request: ApiRequest): ApiAnswer | Promise<ApiAnswer> {
   const { account } = request;
   const raw = decodeBody(request, streamRequestShape);
   checkName(request, raw);
@@ -69,8 +69,22 @@ function create(request: ApiRequest): ApiAnswer {
   const stream = make(account, config);
   // Before the advisory, which the stream itself may be the one to store.
   const body = { ...infoAfterChange(stream, false), did_create: true };
-  adviseAction(stream, "create");
-  return { body };
+  const done = (): ApiAnswer => {
+    adviseAction(stream, "create");
+    return { body };
+  };
+  return stream.lasting?.then(done, (error: unknown) => unmade(stream, error)) ?? done();
+}
+
+/** The device did not take the new stream's configuration. */
+function unmade(stream: Stream, error: unknown): never {
+  stream.delete();
+  throw refusal(stream.account, stream.name, error);
+}
+
+function refusal(account: JetStreamAccount, name: string, error: unknown): ApiError {
+  account.context.log.error(`JetStream stream '${account.name} > ${name}' can not be made: ${error instanceof Error ? error.message : String(error)}`);
+  return apiError(10049, { err: "error creating store for stream" });
 }
 
 /** Whether a new stream of this configuration fits in. Throws `ApiError`. */
@@ -85,8 +99,7 @@ function make(account: JetStreamAccount, config: StreamConfig): Stream {
     return Stream.create(account, config, account.context.clock.nowNs());
   } catch (error) {
     if (error instanceof ApiError) throw error;
-    account.context.log.error(`JetStream stream '${account.name} > ${config.name}' can not be made: ${error instanceof Error ? error.message : String(error)}`);
-    throw apiError(10049, { err: "error creating store for stream" });
+    throw refusal(account, config.name, error);
   }
 }
 

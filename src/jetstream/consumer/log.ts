@@ -199,20 +199,21 @@ export class ConsumerLog {
   }
 
   async #syncOutput(file: StorageFile): Promise<void> {
-    this.#syncName();
-    await file.sync();
-  }
-
-  #syncName(): void {
-    if (!this.#isNew) return;
-    this.#context.disk.syncFolderNow(this.#folder);
+    const isNew = this.#isNew;
     this.#isNew = false;
+    try {
+      await Promise.all([file.sync(), isNew ? this.#context.disk.syncFolder(this.#folder) : undefined]);
+    } catch (error) {
+      this.#isNew ||= isNew;
+      throw error;
+    }
   }
 
   /** As `sync`, waiting for it. Throws `DiskError`. */
   syncNow(): void {
     if (this.#output === undefined || !this.#isDirty) return;
-    this.#syncName();
+    if (this.#isNew) this.#context.disk.syncFolderNow(this.#folder);
+    this.#isNew = false;
     this.#output.file.syncNow();
     this.#isDirty = false;
   }

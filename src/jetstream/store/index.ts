@@ -6,6 +6,7 @@ import { StoreFolder } from "./file/store-folder.ts";
 import { MemoryStore } from "./memory/memory-store.ts";
 import type { MessageStore, StoreEvents, StoreOptions } from "./message-store.ts";
 
+export { SEGMENT_HEADER_BYTES } from "./file/format.ts";
 export { discardFolder, removeLeftovers } from "./file/leftovers.ts";
 export { openAssetFiles } from "./files/asset-files.ts";
 export { MeasuredPace, type SyncPace } from "./sync-pace.ts";

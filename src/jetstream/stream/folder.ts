@@ -12,7 +12,7 @@ import { decodeJson, JsonError } from "../json/index.ts";
 import { API_LEVEL } from "../context.ts";
 import { type JetStreamAccount, OfflineError } from "../account.ts";
 import type { AssetFiles } from "../seams.ts";
-import { discardFolder } from "../store/index.ts";
+import { discardFolder, SEGMENT_HEADER_BYTES } from "../store/index.ts";
 import type { Storage, StreamConfig } from "../wire.ts";
 import { normaliseStored } from "./config.ts";
 import { storedLevel } from "./metadata.ts";
@@ -66,9 +66,17 @@ export class StreamFolder {
     disk.makeFolder(this.consumers);
   }
 
-  writeConfig(config: StreamConfig, createdNs: bigint): void {
-    if (!this.isKept) return;
-    this.files.write(this.#metadata, Buffer.from(JSON.stringify({ format: FORMAT, created: String(createdNs), config })));
+  /** See `AssetFiles.make`. */
+  writeConfig(config: StreamConfig, createdNs: bigint): Promise<void> | undefined {
+    if (!this.isKept) return undefined;
+    return this.files.make(this.#metadata, Buffer.from(JSON.stringify({ format: FORMAT, created: String(createdNs), config })));
+  }
+
+  /** What a power failure leaves of a stream that was being made: its metadata is there by name only, and nothing was published to it. */
+  get isUnfinished(): boolean {
+    const { disk } = this.account.context;
+    if (!disk.exists(this.#metadata) || disk.readFile(this.#metadata).some((byte) => byte !== 0)) return false;
+    return disk.list(this.messages).every(({ name }) => disk.readFile(`${this.messages}/${name}`).length <= SEGMENT_HEADER_BYTES);
   }
 
   /** Throws `OfflineError` when the stream asks for more than this server knows (which its account remembers), another error when there is no trusting the file. */

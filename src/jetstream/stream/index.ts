@@ -6,6 +6,6 @@ export { withDynamicMetadata } from "./metadata.ts";
 export { timeOf } from "./republish.ts";
 export { type RawStreamConfig, streamConfigShape, streamRequestShape } from "./shape.ts";
 export { StagedStore } from "./staged.ts";
-export { Stream } from "./stream.ts";
+export { Stream, UnfinishedError } from "./stream.ts";
 export { checkOverlap } from "./subjects.ts";
 export { checkUpdate } from "./update.ts";

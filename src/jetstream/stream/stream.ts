@@ -43,6 +43,9 @@ import { Trimmer } from "./trim.ts";
 const LATE_FLUSH_MS = 100;
 const view = new StoredMessage();
 
+/** A power failure came while the stream was being made, and nobody was told that it exists. What there was of it is gone. */
+export class UnfinishedError extends Error {}
+
 export class Stream implements AssetStream, ConsumerStream, SourcedStream {
   readonly name: string;
   /** Byte string. */
@@ -69,6 +72,8 @@ export class Stream implements AssetStream, ConsumerStream, SourcedStream {
   readonly #sourcing: Sourcing;
   /** Fills the stream from others; undefined for most. */
   replenisher: Replenisher | undefined = undefined;
+  /** Of a new stream: settled when a power failure cannot take it back any more; undefined when it need not, or already does. */
+  lasting: Promise<void> | undefined = undefined;
   /** Highest sequence given out. */
   lastSeq: number;
   /** Message id of the last stored message; empty when it has none. */
@@ -129,7 +134,7 @@ export class Stream implements AssetStream, ConsumerStream, SourcedStream {
     folder.make();
     const stream = new Stream(account, config, createdNs, finishNow(openStore(account, config, folder)));
     try {
-      stream.folder.writeConfig(config, createdNs);
+      stream.lasting = stream.folder.writeConfig(config, createdNs);
     } catch (error) {
       stream.#remove();
       throw error;
@@ -152,7 +157,7 @@ export class Stream implements AssetStream, ConsumerStream, SourcedStream {
     return stream;
   }
 
-  /** Reads a stream back from its folder, in slices; nobody sees it before all of it is there. Rejects with the reason when it cannot be. */
+  /** Reads a stream back from its folder, in slices; nobody sees it before all of it is there. Rejects with the reason when it cannot be, or with `UnfinishedError`. */
   static recover(account: JetStreamAccount, folder: string): Promise<Stream> {
     return inSlices(account.context, Stream.#recovering(account, folder));
   }
@@ -160,6 +165,10 @@ export class Stream implements AssetStream, ConsumerStream, SourcedStream {
   static *#recovering(account: JetStreamAccount, path: string): Sliced<Stream> {
     const name = path.slice(path.lastIndexOf("/") + 1);
     const folder = openFolder(account, name, "file", openAssetFiles(account.context, account.name, name));
+    if (folder.isUnfinished) {
+      folder.remove();
+      throw new UnfinishedError();
+    }
     const { config, createdNs } = folder.readConfig();
     const stream = new Stream(account, config, createdNs, yield* openStore(account, config, folder));
     try {

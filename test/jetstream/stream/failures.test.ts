@@ -99,6 +99,32 @@ describe("an atomic batch", () => {
   });
 });
 
+describe("power that fails while a stream is made", () => {
+  test("leaves a stream that was announced, and of any other nothing that is in the way", async () => {
+    const outcomes = new Set<string>();
+    for (let call = 1; call <= 14; call++) {
+      for (const seed of [1, 2, 3]) {
+        const world = await StreamWorld.start(call * 10 + seed);
+        const { disk } = world.simulation;
+        disk.stopAfter(call, new SeededRandom(call * 10 + seed));
+        world.publish("$JS.API.STREAM.CREATE.S", JSON.stringify({ name: "S", subjects: ["s.>"] }), {}, "in.created");
+        await world.simulation.advance(500);
+        const wasAnnounced = world.client.operations().some((operation) => operation.includes(" in.created ") && operation.includes('"did_create":true'));
+        disk.restart("power", new SeededRandom(call + seed));
+        await world.start();
+        const { streams } = (await world.api("STREAM.NAMES")) as { streams: string[] | null };
+        const isThere = streams?.includes("S") === true;
+        if (wasAnnounced) expect([call, seed, isThere]).toEqual([call, seed, true]);
+        if (!isThere) expect([call, seed, await world.api("STREAM.CREATE.S", { name: "S", subjects: ["s.>"] })]).toMatchObject([call, seed, { did_create: true }]);
+        await world.request("s.1", "after");
+        expect((await world.last("S", "s.1")).payload).toBe("after");
+        outcomes.add(`${wasAnnounced ? "announced" : "not announced"}, ${isThere ? "there" : "gone"}`);
+      }
+    }
+    expect([...outcomes].sort()).toEqual(["announced, there", "not announced, gone", "not announced, there"]);
+  });
+});
+
 describe("a stream that asks for more than this server knows", () => {
   test("is named with the reason, and can be removed", async () => {
     const world = await StreamWorld.start();

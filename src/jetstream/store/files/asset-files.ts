@@ -1,6 +1,6 @@
 /**
  * The small files of an asset: metadata, consumer state. A file is 16 bytes (magic, whether it is sealed, length and checksum of the rest) and the contents. It
- * is written beside and renamed over the old one, so that there is always a whole one. A file that was read under another key than it would be written with
+ * is written beside and renamed over the old one, so that there is always a whole one; only one that is new may be empty after a power failure, until it was synced. A file that was read under another key than it would be written with
  * now is written anew at once: that is how keys rotate, and how encryption comes to old data.
  */
 import { DiskError } from "../../../platform/index.ts";
@@ -49,6 +49,10 @@ class SealedFiles implements AssetFiles {
   }
 
   write(path: string, bytes: Uint8Array): void {
+    this.make(path, bytes)?.catch((error: unknown) => this.context.log.error(`JetStream could not sync ${path}: ${error instanceof Error ? error.message : String(error)}`));
+  }
+
+  make(path: string, bytes: Uint8Array): Promise<void> | undefined {
     const { disk, settings } = this.context;
     const { current } = this.keys;
     const contents = current === undefined ? bytes : seal(current, bytes, this.context.random);
@@ -58,19 +62,25 @@ class SealedFiles implements AssetFiles {
     file.writeUInt32LE(contents.length, 8);
     file.writeInt32LE((checksumOfBytes(file.subarray(4, 12)) + checksumOfBytes(contents)) | 0, 12);
     file.set(contents, PREFIX_BYTES);
-    // A file that is new has nothing older to fall back to; and "always" means it.
-    const lasting = settings.syncIntervalMs === "always" || !disk.exists(path);
+    const syncsNow = settings.syncIntervalMs === "always";
+    // A file that is new has nothing older to fall back to.
+    const syncsLater = !syncsNow && !disk.exists(path);
     const beside = `${path}.tmp`;
     const storage = disk.openStorage(beside);
     try {
       storage.truncate(0);
       storage.write(file, 0, file.length, 0);
-      if (lasting) storage.syncNow();
-    } finally {
+      if (syncsNow) storage.syncNow();
+      disk.rename(beside, path);
+      const folder = path.slice(0, path.lastIndexOf("/"));
+      if (syncsNow) disk.syncFolderNow(folder);
+      if (syncsLater) return Promise.all([storage.sync(), disk.syncFolder(folder)]).then(() => undefined).finally(() => storage.close());
+    } catch (error) {
       storage.close();
+      throw error;
     }
-    disk.rename(beside, path);
-    if (lasting) disk.syncFolderNow(path.slice(0, path.lastIndexOf("/")));
+    storage.close();
+    return undefined;
   }
 
   seal(bytes: Uint8Array): Uint8Array {
