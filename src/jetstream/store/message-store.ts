@@ -70,6 +70,13 @@ export interface SubjectState {
   readonly last: number;
 }
 
+/** A part of a sorted list of subjects. */
+export interface SubjectPage {
+  readonly offset: number;
+  readonly limit: number;
+  show(subject: string, messages: number): void;
+}
+
 /** What a removed message was. */
 export interface RemovedMessage {
   readonly seq: number;
@@ -122,16 +129,21 @@ export interface MessageStore {
   crowdOf(seq: number): number;
   /** Undefined when nothing is stored under the subject. */
   subjectState(subject: string): SubjectState | undefined;
-  /** Subjects that match, with their figures, in no particular order. Lazily: a caller may stop. */
-  subjects(filters: Filters): Iterable<readonly [subject: string, state: SubjectState]>;
+  /**
+   * Subjects that match, in no particular order and in steps: `undefined` is where a caller may pause. Messages may come and go between two of them: what is there all
+   * the time is told once. A caller that does not go through to the end ends the iteration (as `for of` does).
+   */
+  subjects(filters: Filters): Iterable<string | undefined>;
+  /** Shows a page of the subjects that match in order of their bytes, in steps; returns how many match. */
+  listSubjects(filter: string, page: SubjectPage): Generator<void, number, void>;
   /** How many subjects match; stops counting at `max`. */
   countSubjects(filters: Filters, max: number): number;
   /** Messages at or after `from` that match; with `lastPerSubject` only the last of each subject counts. Cheap: never reads records. */
   countPending(filters: Filters, from: number, lastPerSubject: boolean): number;
   /** Sequences, ascending, of the last message at or below `upTo` of each subject that matches; undefined when there are more than `max`. */
   lastPerSubject(filters: Filters, upTo: number, max: number): number[] | undefined;
-  /** Gaps between first and last as `[first, last]` pairs, ascending. */
-  deletedRanges(): [number, number][];
+  /** Gaps between first and last as `[first, last]` pairs, ascending, in steps: `undefined` is where a caller may pause. */
+  deletedRanges(): Iterable<readonly [number, number] | undefined>;
 
   /** Removes one message; undefined when it is not there. `erase` overwrites its bytes. */
   remove(seq: number, erase: boolean): RemovedMessage | undefined;

@@ -9,12 +9,16 @@ import type { SubjectState } from "../message-store.ts";
 import type { CompiledFilter, Pattern } from "./filter.ts";
 import type { LiveState } from "./live-state.ts";
 import type { Segment, SegmentList } from "./segment.ts";
+import { NOT_YET } from "./subject-walk.ts";
 import { NO_SUBJECT, type SubjectTable } from "./subjects.ts";
 
 /** So many subjects are few. */
 const FEW_SUBJECTS = 64;
 /** Messages that are looked at one by one before the subjects are asked. */
 const LOOK_MESSAGES = 256;
+/** Nodes of the tree of subjects that are looked at in one step, and slots of an index. */
+const STEP_NODES = 512;
+const STEP_SLOTS = 4096;
 
 export class Search<S extends Segment> {
   /** Place of the latest hit. */
@@ -198,6 +202,22 @@ export class Search<S extends Segment> {
     return true;
   }
 
+  /** As `eachSubject`, in steps between which messages may come and go: `NOT_YET` is where a caller may pause. */
+  *walkSubjects(filter: CompiledFilter): Generator<number, void, void> {
+    const patterns = filter.all ? [EVERYTHING] : filter.patterns;
+    for (let i = 0; i < patterns.length; i++) {
+      const before = filter.areApart ? [] : patterns.slice(0, i);
+      const walk = this.subjects.walk(patterns[i]);
+      try {
+        for (let id = walk.next(STEP_NODES); id !== 0; id = walk.next(STEP_NODES)) {
+          if (id === NOT_YET || !before.some((pattern) => this.subjects.matches(id, pattern))) yield id;
+        }
+      } finally {
+        walk.close();
+      }
+    }
+  }
+
   /** Subjects that match, if they are few. */
   #few(filter: CompiledFilter): number[] | undefined {
     const ids: number[] = [];
@@ -356,20 +376,30 @@ export class Search<S extends Segment> {
     return complete ? found.sort((a, b) => a - b) : undefined;
   }
 
-  deletedRanges(): [number, number][] {
-    const ranges: [number, number][] = [];
-    let expected = this.state.first;
-    for (const segment of this.list.segments) {
-      if (segment.live === 0) continue;
-      const index = this.list.indexOf(segment);
-      for (let slot = index.nextLive(index.slotFrom(expected)); slot >= 0; slot = index.nextLive(slot + 1)) {
+  *deletedRanges(): Generator<readonly [number, number] | undefined, void, void> {
+    const { state, list } = this;
+    let expected = state.first;
+    // Found again for each step: meanwhile segments may come and go.
+    for (let at = expected; at <= state.lastSeq; ) {
+      const { segments } = list;
+      let place = list.place(at);
+      while (place < segments.length && (segments[place].live === 0 || segments[place].last < at)) place++;
+      if (place >= segments.length) break;
+      const segment = segments[place];
+      const found: [number, number][] = [];
+      const index = list.indexOf(segment);
+      const from = index.slotFrom(at);
+      const to = Math.min(index.count, from + STEP_SLOTS);
+      for (let slot = index.nextLive(from); slot >= 0 && slot < to; slot = index.nextLive(slot + 1)) {
         const seq = index.seqOf(slot);
-        if (seq > expected) ranges.push([expected, seq - 1]);
+        if (seq > expected) found.push([expected, seq - 1]);
         expected = seq + 1;
       }
+      at = to < index.count ? index.seqOf(to) : segment.last + 1;
+      yield* found;
+      yield undefined;
     }
-    if (this.state.messages > 0 && expected <= this.state.lastSeq) ranges.push([expected, this.state.lastSeq]);
-    return ranges;
+    if (state.messages > 0 && expected <= state.lastSeq) yield [expected, state.lastSeq];
   }
 }
 
