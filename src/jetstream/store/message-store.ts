@@ -118,6 +118,9 @@ export interface MessageStore {
   next(filters: Filters, from: number, into: StoredMessage | undefined): number;
   /** The last message at or before `from` that matches; 0 when there is none. */
   previous(filters: Filters, from: number, into: StoredMessage | undefined): number;
+  /** As `next`, but looks at no more than about `most` messages: then it returns minus the sequence to go on from. */
+  nextWithin(filters: Filters, from: number, most: number): number;
+  previousWithin(filters: Filters, from: number, most: number): number;
   /** The first message at or after `from` that was stored with one of the bits of `mask`; 0 when there is none. Reads no record. */
   nextMarked(mask: number, from: number): number;
   /** First sequence whose time is at or after the given one; `lastSeq + 1` when there is none. */
@@ -138,6 +141,8 @@ export interface MessageStore {
   listSubjects(filter: string, page: SubjectPage): Generator<void, number, void>;
   /** How many subjects match; stops counting at `max`. */
   countSubjects(filters: Filters, max: number): number;
+  /** Messages that match, counted in steps. */
+  countMatching(filters: Filters): Generator<void, number, void>;
   /** Messages at or after `from` that match; with `lastPerSubject` only the last of each subject counts. Cheap: never reads records. */
   countPending(filters: Filters, from: number, lastPerSubject: boolean): number;
   /** Sequences, ascending, of the last message at or below `upTo` of each subject that matches; undefined when there are more than `max`. */

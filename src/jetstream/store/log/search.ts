@@ -6,7 +6,7 @@
  * going through the messages and judging the subject of each.
  */
 import type { SubjectState } from "../message-store.ts";
-import type { CompiledFilter, Pattern } from "./filter.ts";
+import { ASK_AFTER_MESSAGES, type CompiledFilter, type Pattern, STAR } from "./filter.ts";
 import type { LiveState } from "./live-state.ts";
 import type { Segment, SegmentList } from "./segment.ts";
 import { NOT_YET } from "./subject-walk.ts";
@@ -19,6 +19,9 @@ const LOOK_MESSAGES = 256;
 /** Nodes of the tree of subjects that are looked at in one step, and slots of an index. */
 const STEP_NODES = 512;
 const STEP_SLOTS = 4096;
+/** A bounded search looks at so many nodes to find out whether the subjects are few, and asks at least once in so many messages. */
+const FEW_NODES = 4096;
+const ASK_AFTER_MOST = 1 << 16;
 
 export class Search<S extends Segment> {
   /** Place of the latest hit. */
@@ -58,7 +61,24 @@ export class Search<S extends Segment> {
       const id = this.subjects.find(filter.literal);
       return id === NO_SUBJECT ? 0 : this.nextOf(id, from, Number.POSITIVE_INFINITY);
     }
-    return this.#nextMatching(filter, from);
+    return this.#nextMatching(filter, from, Number.POSITIVE_INFINITY);
+  }
+
+  /** As `next`, but looks at no more than `most` messages, or one segment for one subject; then returns minus the sequence to go on from. */
+  nextWithin(filter: CompiledFilter, from: number, most: number): number {
+    if (from < this.state.first) from = this.state.first;
+    if (from > this.state.lastSeq) return 0;
+    if (filter.all) return this.nextAny(from);
+    if (filter.literal === undefined) return this.#nextMatching(filter, from, most);
+    const id = this.subjects.find(filter.literal);
+    if (id === NO_SUBJECT) return 0;
+    from = Math.max(from, this.subjects.first(id));
+    const { segments } = this.list;
+    let place = this.list.place(from);
+    while (place < segments.length && (segments[place].live === 0 || segments[place].last < from)) place++;
+    if (place >= segments.length || segments[place].first > this.subjects.last(id)) return 0;
+    const end = segments[place].last + 1;
+    return this.nextOf(id, from, end) || -end;
   }
 
   nextAny(from: number): number {
@@ -90,10 +110,12 @@ export class Search<S extends Segment> {
     return 0;
   }
 
-  #nextMatching(filter: CompiledFilter, from: number): number {
+  #nextMatching(filter: CompiledFilter, from: number, most: number): number {
     if (filter.barrenEpoch === this.takenBack && from >= filter.barrenFrom && from < filter.barrenTo) from = filter.barrenTo;
     const start = from;
     const { segments } = this.list;
+    const isBounded = most < Number.POSITIVE_INFINITY;
+    const askAfter = isBounded ? filter.askAfter : LOOK_MESSAGES;
     let looked = 0;
     for (let i = this.list.place(from); i < segments.length; i++) {
       const segment = segments[i];
@@ -106,12 +128,26 @@ export class Search<S extends Segment> {
           this.#barren(filter, start, index.seqOf(slot));
           return this.#hit(segment, slot);
         }
-        if (++looked !== LOOK_MESSAGES) continue;
-        const few = this.#few(filter);
-        if (few === undefined) continue;
+        if (++looked === most) {
+          const seq = index.seqOf(slot) + 1;
+          this.#barren(filter, start, seq);
+          return -seq;
+        }
+        if (looked !== askAfter) continue;
+        const few = this.#few(filter, isBounded ? FEW_NODES : Number.POSITIVE_INFINITY);
+        if (few === undefined) {
+          filter.askAfter = Math.min(askAfter * 2, ASK_AFTER_MOST);
+          continue;
+        }
+        filter.askAfter = ASK_AFTER_MESSAGES;
         const seq = this.#firstOfFew(few, start);
         this.#barren(filter, start, seq === 0 ? this.state.lastSeq + 1 : seq);
         return seq;
+      }
+      // Indexes of a part of the segments have to be made first.
+      if (isBounded && segment.last < this.state.lastSeq) {
+        this.#barren(filter, start, segment.last + 1);
+        return -(segment.last + 1);
       }
     }
     this.#barren(filter, start, this.state.lastSeq + 1);
@@ -146,7 +182,23 @@ export class Search<S extends Segment> {
       const id = this.subjects.find(filter.literal);
       return id === NO_SUBJECT ? 0 : this.previousOf(id, from, 0);
     }
-    return this.#previousMatching(filter, from);
+    return this.#previousMatching(filter, from, Number.POSITIVE_INFINITY);
+  }
+
+  /** As `previous`, but looks at no more than `most` messages, or one segment for one subject; then returns minus the sequence to go on from. */
+  previousWithin(filter: CompiledFilter, from: number, most: number): number {
+    if (from > this.state.lastSeq) from = this.state.lastSeq;
+    if (from < this.state.first || this.state.messages === 0) return 0;
+    if (filter.literal === undefined) return this.#previousMatching(filter, from, most);
+    const id = this.subjects.find(filter.literal);
+    if (id === NO_SUBJECT) return 0;
+    from = Math.min(from, this.subjects.last(id));
+    const { segments } = this.list;
+    let place = this.list.place(from);
+    while (place >= 0 && (segments[place].live === 0 || segments[place].first > from)) place--;
+    if (place < 0 || segments[place].last < this.subjects.first(id)) return 0;
+    const { first } = segments[place];
+    return this.previousOf(id, from, first - 1) || goOnBelow(first);
   }
 
   /** The last message of a subject at or before `from`, if it is above `above`. */
@@ -166,8 +218,9 @@ export class Search<S extends Segment> {
     return 0;
   }
 
-  #previousMatching(filter: CompiledFilter, from: number): number {
+  #previousMatching(filter: CompiledFilter, from: number, most: number): number {
     const { segments } = this.list;
+    const isBounded = most < Number.POSITIVE_INFINITY;
     let looked = 0;
     for (let i = this.list.place(from); i >= 0; i--) {
       const segment = segments[i];
@@ -177,13 +230,15 @@ export class Search<S extends Segment> {
         const id = index.ids[slot];
         if (id === NO_SUBJECT) continue;
         if (filter.all || this.matches(filter, id)) return this.#hit(segment, slot);
-        if (++looked !== LOOK_MESSAGES) continue;
-        const few = this.#few(filter);
+        if (++looked === most) return goOnBelow(index.seqOf(slot));
+        if (looked !== LOOK_MESSAGES || isBounded) continue;
+        const few = this.#few(filter, Number.POSITIVE_INFINITY);
         if (few === undefined) continue;
         let best = 0;
         for (const fewId of few) best = this.previousOf(fewId, from, best) || best;
         return best === 0 ? 0 : this.nextAny(best);
       }
+      if (isBounded) return goOnBelow(segment.first);
     }
     return 0;
   }
@@ -219,9 +274,16 @@ export class Search<S extends Segment> {
   }
 
   /** Subjects that match, if they are few. */
-  #few(filter: CompiledFilter): number[] | undefined {
+  #few(filter: CompiledFilter, nodesMost: number): number[] | undefined {
     const ids: number[] = [];
-    return this.eachSubject(filter, (id) => ids.push(id) <= FEW_SUBJECTS) ? ids : undefined;
+    if (nodesMost === Number.POSITIVE_INFINITY) return this.eachSubject(filter, (id) => ids.push(id) <= FEW_SUBJECTS) ? ids : undefined;
+    let nodes = 0;
+    for (const id of this.walkSubjects(filter)) {
+      if (id === NOT_YET) nodes += STEP_NODES;
+      else if (ids.push(id) > FEW_SUBJECTS) return undefined;
+      if (nodes >= nodesMost) return undefined;
+    }
+    return ids;
   }
 
   firstOf(id: number): number {
@@ -239,6 +301,39 @@ export class Search<S extends Segment> {
   }
 
   // Counting
+
+  /** Messages that match, in steps between which messages may come and go. */
+  *countMatching(filter: CompiledFilter): Generator<void, number, void> {
+    if (filter.all) return this.state.messages;
+    let sum = 0;
+    if (filter.areApart) for (const pattern of filter.patterns) sum += yield* this.#countPattern(pattern);
+    else {
+      for (const id of this.walkSubjects(filter)) {
+        if (id === NOT_YET) yield;
+        else sum += this.subjects.messages(id);
+      }
+    }
+    return sum;
+  }
+
+  *#countPattern({ tokens, isOpen }: Pattern): Generator<void, number, void> {
+    const { subjects } = this;
+    // A last wildcard stands for what every node knows of those below it.
+    const before = tokens.slice(0, -1);
+    const knows = isOpen ? (node: number) => subjects.messagesBelow(node) : tokens[before.length] === STAR ? (node: number) => subjects.messagesOfChildren(node) : undefined;
+    if (knows !== undefined && before.length === 0) return knows(subjects.root);
+    const walk = knows === undefined ? subjects.walk({ tokens, isOpen }) : subjects.walk({ tokens: before, isOpen: false }, subjects.root, "nodes");
+    let sum = 0;
+    try {
+      for (let looked = 0, node = walk.next(STEP_NODES); node !== 0; node = walk.next(STEP_NODES)) {
+        if (node !== NOT_YET) sum += knows?.(node) ?? subjects.messages(node);
+        if (node === NOT_YET || ++looked % STEP_NODES === 0) yield;
+      }
+    } finally {
+      walk.close();
+    }
+    return sum;
+  }
 
   /** What there is of patterns that are apart. */
   total({ patterns }: CompiledFilter): { readonly messages: number; readonly subjects: number } {
@@ -401,6 +496,11 @@ export class Search<S extends Segment> {
     }
     if (state.messages > 0 && expected <= state.lastSeq) yield [expected, state.lastSeq];
   }
+}
+
+/** Never zero, which says that there is none: from 0 on downwards there is none either. */
+function goOnBelow(seq: number): number {
+  return seq <= 1 ? 0 : 1 - seq;
 }
 
 const EVERYTHING: Pattern = { tokens: [">"], isOpen: true };

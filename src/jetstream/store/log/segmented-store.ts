@@ -141,6 +141,14 @@ export abstract class SegmentedStore<S extends Segment> implements MessageStore 
     }
   }
 
+  nextWithin(filters: Filters, from: number, most: number): number {
+    return this.search.nextWithin(this.#compile(filters), from, most);
+  }
+
+  previousWithin(filters: Filters, from: number, most: number): number {
+    return this.search.previousWithin(this.#compile(filters), from, most);
+  }
+
   nextMarked(mask: number, from: number): number {
     return this.search.nextMarked(mask, from);
   }
@@ -274,6 +282,10 @@ export abstract class SegmentedStore<S extends Segment> implements MessageStore 
     let count = 0;
     this.search.eachSubject(filter, () => ++count < max);
     return Math.min(max, count);
+  }
+
+  countMatching(filters: Filters): Generator<void, number, void> {
+    return this.search.countMatching(this.#compile(filters));
   }
 
   countPending(filters: Filters, from: number, lastPerSubject: boolean): number {

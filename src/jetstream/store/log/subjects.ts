@@ -400,7 +400,11 @@ export class SubjectTable implements SubjectTree {
 
   /** Whether all messages below a node are those of its children. */
   hasNoGrandchildren(node: number): boolean {
-    return this.messagesBelow(node) === this.#word(node, CHILD_MESSAGES);
+    return this.messagesBelow(node) === this.messagesOfChildren(node);
+  }
+
+  messagesOfChildren(node: number): number {
+    return this.#word(node, CHILD_MESSAGES);
   }
 
   messagesBelow(node: number): number {

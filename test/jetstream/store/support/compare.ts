@@ -1,6 +1,7 @@
 /** Whether a store says of everything what the model says. */
 import { expect } from "bun:test";
 import { type MessageStore, StoredMessage } from "../../../../src/jetstream/store/index.ts";
+import { finishNow } from "../../../../src/jetstream/slices.ts";
 import type { Model } from "./model.ts";
 
 export const FILTERS: readonly (readonly string[])[] = [[], [">"], ["a"], ["a.b"], ["a.*"], ["*.b"], ["a.>"], ["*.*.c"], ["a.*", "*.b"], ["a.b", "b.b", "a.b"], ["x"], ["*"], ["b.>", "a"], ["a.*", "b.b", "c.>"], ["*.a", "a.b", "b.>"]];
@@ -41,6 +42,13 @@ export function contents(message: StoredMessage): Record<string, unknown> {
   return { seq, subject, seconds, nanos, header: buffer.latin1Slice(headerStart, bodyStart), body: buffer.latin1Slice(bodyStart, end), marks };
 }
 
+/** A search that stops now and then. */
+function inParts(search: (at: number) => number, from: number): number {
+  let found = search(from);
+  while (found < 0) found = search(-found);
+  return found;
+}
+
 /** The subjects that match, each once. */
 export function namesOf(store: MessageStore, filters: readonly string[]): string[] {
   const names = [...store.subjects(filters)].filter((name) => name !== undefined);
@@ -58,12 +66,15 @@ export function expectAnswers(store: MessageStore, model: Model, places: readonl
     for (const from of places) {
       expect(["next", filters, from, store.next(filters, from, undefined)]).toEqual(["next", filters, from, model.next(filters, from)]);
       expect(["previous", filters, from, store.previous(filters, from, undefined)]).toEqual(["previous", filters, from, model.previous(filters, from)]);
+      expect(["next", filters, from, inParts((at) => store.nextWithin(filters, at, 3), from)]).toEqual(["next", filters, from, model.next(filters, from)]);
+      expect(["previous", filters, from, inParts((at) => store.previousWithin(filters, at, 3), from)]).toEqual(["previous", filters, from, model.previous(filters, from)]);
       for (const last of [false, true]) expect(["pending", filters, from, last, store.countPending(filters, from, last)]).toEqual(["pending", filters, from, last, model.pending(filters, from, last)]);
       expect(["lasts", filters, from, store.lastPerSubject(filters, from, 1000)]).toEqual(["lasts", filters, from, model.lasts(filters, from).map(({ seq }) => seq)]);
     }
     const subjects = model.subjects(filters);
     expect(new Map(namesOf(store, filters).map((name) => [name, store.subjectState(name)]))).toEqual(subjects);
     expect(store.countSubjects(filters, 1000)).toBe(subjects.size);
+    expect(finishNow(store.countMatching(filters))).toBe(model.pending(filters, 0, false));
   }
   for (const from of places) {
     for (const mask of [1, 2, 3]) expect(store.nextMarked(mask, from)).toBe(model.messages.find(({ seq, marks }) => seq >= from && (marks & mask) !== 0)?.seq ?? 0);
