@@ -10,7 +10,9 @@ import { toByteString } from "../util/bytes.ts";
 import { timestamp } from "../util/timestamp.ts";
 import { apiError } from "./api/errors.ts";
 import type { JetStreamContext } from "./context.ts";
+import { encodeInSteps } from "./json/index.ts";
 import type { AdvisoryAudience, AssetAccount } from "./seams.ts";
+import type { Sliced } from "./slices.ts";
 import type { Stream } from "./stream/index.ts";
 import type { AccountLimitsBody, Storage, StreamConfig } from "./wire.ts";
 
@@ -192,11 +194,28 @@ export class JetStreamAccount implements AssetAccount {
     const toSystem = system !== undefined && system.account !== this.account && system.hasInterest(full);
     if (!toAccount && !toSystem) return;
     const kind = subject.startsWith("METRIC.") ? "metric" : "advisory";
-    const { domain } = this.context.settings;
-    const head = { type: `io.nats.jetstream.${kind}.v1.${type}`, id: this.context.nuid(), timestamp: timestamp(this.context.clock.nowNs()) };
-    const rest = domain === "" || "domain" in fields ? fields : { ...fields, domain };
+    const head = this.#adviceHead(kind, type);
+    const rest = this.#withDomain(fields);
     if (toAccount) this.link.publish(full, "", "", toByteString(encodeJson({ ...head, ...rest })));
     if (toSystem) system.publish(full, "", "", toByteString(encodeJson({ ...head, account: this.name, ...rest })));
+  }
+
+  /** As `advise` to the account, of what takes long to put together: that is done only if somebody listens. */
+  *adviseInSteps(subject: string, type: string, fields: () => Sliced<Readonly<Record<string, unknown>>>): Sliced<void> {
+    const full = `$JS.EVENT.${toByteString(subject)}`;
+    if (!this.link.hasInterest(full)) return;
+    const head = this.#adviceHead("advisory", type);
+    const advice = yield* encodeInSteps({ ...head, ...this.#withDomain(yield* fields()) });
+    this.link.publish(full, "", "", advice.bytes());
+  }
+
+  #adviceHead(kind: "advisory" | "metric", type: string): Readonly<Record<string, unknown>> {
+    return { type: `io.nats.jetstream.${kind}.v1.${type}`, id: this.context.nuid(), timestamp: timestamp(this.context.clock.nowNs()) };
+  }
+
+  #withDomain(fields: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+    const { domain } = this.context.settings;
+    return domain === "" || "domain" in fields ? fields : { ...fields, domain };
   }
 }
 

@@ -22,6 +22,16 @@ export function inSlices<T>(context: Pick<JetStreamContext, "clock" | "afterTurn
   return new Promise((resolve, reject) => new Slices(context, work, resolve, reject).flush());
 }
 
+/** As `inSlices`, but what is done within the first slice is returned, or thrown, at once. */
+export function startInSlices<T>(context: Pick<JetStreamContext, "clock" | "afterTurn">, work: Sliced<T>): T | Promise<T> {
+  const untilMs = context.clock.monotonicMs() + SLICE_MS;
+  do {
+    const { done, value } = work.next();
+    if (done === true) return value;
+  } while (context.clock.monotonicMs() < untilMs);
+  return new Promise((resolve, reject) => context.afterTurn(new Slices(context, work, resolve, reject)));
+}
+
 class Slices<T> implements EndOfTurn {
   constructor(
     private readonly context: Pick<JetStreamContext, "clock" | "afterTurn">,

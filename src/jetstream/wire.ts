@@ -2,6 +2,7 @@
  * Configurations and figures of streams and consumers as they travel in JSON, with the wire's own names. Durations are nanoseconds. A configuration in this
  * form is normalised (`stream/config.ts`, `consumer/config.ts`) unless a comment says otherwise. Subjects are text as JSON has it, not byte strings.
  */
+import type { JsonPieces } from "./json/index.ts";
 
 export type Retention = "limits" | "interest" | "workqueue";
 export type Storage = "file" | "memory";
@@ -77,9 +78,11 @@ export interface StreamState {
   readonly last_seq: number;
   readonly last_ts: string;
   readonly num_subjects?: number;
-  readonly subjects?: Readonly<Record<string, number>>;
+  /** Counts by subject. */
+  readonly subjects?: JsonPieces;
   readonly num_deleted?: number;
-  readonly deleted?: readonly number[];
+  /** Sequences. */
+  readonly deleted?: JsonPieces;
   readonly lost?: { readonly msgs: readonly number[]; readonly bytes: number };
   readonly consumer_count: number;
 }

@@ -12,6 +12,8 @@ import { DiskError } from "../../platform/index.ts";
 import type { InternalLink } from "../../links/internal/index.ts";
 import type { Message, Subscriber } from "../../routing/index.ts";
 import { fromByteString, toByteString } from "../../util/bytes.ts";
+import { encodeInSteps, type JsonPieces, quoteInSteps } from "../json/index.ts";
+import { type Sliced, startInSlices } from "../slices.ts";
 import type { JetStreamAccount } from "../account.ts";
 import { ApiError, type ApiErrorBody, apiError, errorBody } from "./errors.ts";
 import type { ApiAnswer, ApiRequest, Route } from "./router.ts";
@@ -159,14 +161,12 @@ export class Dispatcher {
     } catch (error) {
       return this.#fail(waiting, account, error);
     }
-    if (!(outcome instanceof Promise)) return this.#answer(waiting, account, outcome);
+    const answered = outcome instanceof Promise ? outcome.then((answer) => this.#answer(waiting, account, answer)) : this.#answer(waiting, account, outcome);
+    if (answered === undefined) return;
     this.#busy.set(key, []);
     this.#inflight++;
-    void outcome
-      .then(
-        (answer) => this.#answer(waiting, account, answer),
-        (error: unknown) => this.#fail(waiting, account, error),
-      )
+    void answered
+      .catch((error: unknown) => this.#fail(waiting, account, error))
       .finally(() => {
         this.#inflight--;
         this.#release(key);
@@ -187,10 +187,12 @@ export class Dispatcher {
     return route.handle({ ...request, account });
   }
 
-  #answer(waiting: Waiting, account: JetStreamAccount | undefined, answer: ApiAnswer | undefined): void {
+  #answer(waiting: Waiting, account: JetStreamAccount | undefined, answer: ApiAnswer | undefined): void | Promise<void> {
     if (answer === undefined) return;
     if (answer.body["error"] !== undefined && account !== undefined) account.api.errors++;
-    this.#respond(waiting, account, encodeJson({ type: responseType(waiting.route), ...answer.body }), answer.header ?? "");
+    const body = { type: responseType(waiting.route), ...answer.body };
+    if (answer.isLarge === true) return startInSlices(this.source.context, this.#respondInSteps(waiting, account, body));
+    this.#respond(waiting, account, encodeJson(body), answer.header ?? "");
   }
 
   #fail(waiting: Waiting, account: JetStreamAccount | undefined, error: unknown): void {
@@ -217,18 +219,36 @@ export class Dispatcher {
 
   #respond({ link, request }: Waiting, account: JetStreamAccount | undefined, response: string, header: string): void {
     if (request.reply !== "") link.publish(request.reply, "", header, toByteString(response));
+    account?.advise(...AUDIT, this.#audit(request, response));
+  }
+
+  /** An answer of megabytes, which who audits requests gets once more as a string. */
+  *#respondInSteps({ link, request }: Waiting, account: JetStreamAccount | undefined, body: Readonly<Record<string, unknown>>): Sliced<void> {
+    const response = yield* encodeInSteps(body);
+    if (request.reply !== "") link.publish(request.reply, "", "", response.bytes());
+    yield;
+    const audit = function* (this: Dispatcher): Sliced<Readonly<Record<string, unknown>>> {
+      return this.#audit(request, yield* quoteInSteps(response));
+    };
+    yield* account?.adviseInSteps(...AUDIT, audit.bind(this)) ?? [];
+  }
+
+  #audit({ origin, subject, body }: Waiting["request"], response: string | JsonPieces): Readonly<Record<string, unknown>> {
     const { context } = this.source;
     const { domain } = context.settings;
-    account?.advise("ADVISORY.API", "api_audit", {
+    return {
       server: context.server.name,
-      client: context.clientInfo(request.origin) ?? {},
-      subject: fromByteString(request.subject),
-      ...(request.body === "" ? {} : { request: request.body }),
+      client: context.clientInfo(origin) ?? {},
+      subject: fromByteString(subject),
+      ...(body === "" ? {} : { request: body }),
       response,
       ...(domain === "" ? {} : { domain }),
-    });
+    };
   }
 }
+
+/** The advisory about each request. */
+const AUDIT = ["ADVISORY.API", "api_audit"] as const;
 
 /** Requests that a consumer takes itself. */
 function isConsumersOwn(rest: string): boolean {

@@ -24,6 +24,8 @@ export interface ApiRequest {
 export interface ApiAnswer {
   readonly body: Readonly<Record<string, unknown>>;
   readonly header?: string;
+  /** May be of megabytes: is encoded in steps, and may hold `JsonPieces`. */
+  readonly isLarge?: boolean;
 }
 
 export interface Route {

@@ -5,7 +5,8 @@ import { subjectsOverlap } from "../../routing/index.ts";
 import { fromByteString, toByteString } from "../../util/bytes.ts";
 import type { JetStreamAccount } from "../account.ts";
 import { discardFolder } from "../store/index.ts";
-import { checkOverlap, checkUpdate, detailedInfo, infoAfterChange, invalidConfig, listedInfo, NO_PAGES, normaliseStreamConfig, type RawStreamConfig, sameConfig, Stream, streamRequestShape } from "../stream/index.ts";
+import { startInSlices } from "../slices.ts";
+import { checkOverlap, checkUpdate, type DetailedInfo, detailedInfo, infoAfterChange, invalidConfig, listedInfo, NO_PAGES, normaliseStreamConfig, type RawStreamConfig, sameConfig, Stream, streamRequestShape } from "../stream/index.ts";
 import type { StreamConfig } from "../wire.ts";
 import { ApiError, apiError } from "./errors.ts";
 import type { ApiAnswer, ApiRequest, Route } from "./router.ts";
@@ -181,8 +182,10 @@ function info(request: ApiRequest): ApiAnswer | Promise<ApiAnswer> {
   const { offset = 0, deleted_details: deleted = false, subjects_filter: subjects = "" } = decodeOptional(request, infoShape);
   const reason = request.account.offline.get(fromByteString(request.tokens[0]));
   if (reason !== undefined) return offline(request.account, reason);
-  const { paging, info } = detailedInfo(streamOf(request), { deleted, subjects: toByteString(subjects), offset: Math.max(0, offset) });
-  return { body: { ...paging, ...info } };
+  const work = detailedInfo(streamOf(request), { deleted, subjects: toByteString(subjects), offset: Math.max(0, offset) });
+  const answer = ({ paging, info }: DetailedInfo): ApiAnswer => ({ body: { ...paging, ...info }, isLarge: info.state.subjects !== undefined || info.state.deleted !== undefined });
+  const found = startInSlices(request.account.context, work);
+  return found instanceof Promise ? found.then(answer) : answer(found);
 }
 
 const pageShape = object({ offset: int, subject: text }, "JSApiStreamNamesRequest");

@@ -1,5 +1,6 @@
 /** Request bodies: decoding JSON as clients of the reference know it. */
 export { JsonError } from "./error.ts";
+export { encodeInSteps, JsonPieces, quoteInSteps } from "./pieces.ts";
 export {
   anything,
   bool,

@@ -70,6 +70,13 @@ export interface SubjectState {
   readonly last: number;
 }
 
+/** A part of a sorted list of subjects. */
+export interface SubjectPage {
+  readonly offset: number;
+  readonly limit: number;
+  show(subject: string, messages: number): void;
+}
+
 /** What a removed message was. */
 export interface RemovedMessage {
   readonly seq: number;
@@ -133,6 +140,9 @@ export interface MessageStore {
   next(filters: Filters, from: number, into: StoredMessage | undefined): number;
   /** The last message at or before `from` that matches; 0 when there is none. */
   previous(filters: Filters, from: number, into: StoredMessage | undefined): number;
+  /** As `next`, but looks at no more than about `most` messages: then it returns minus the sequence to go on from. */
+  nextWithin(filters: Filters, from: number, most: number): number;
+  previousWithin(filters: Filters, from: number, most: number): number;
   /** The first message at or after `from` that was stored with one of the bits of `mask`; 0 when there is none. Reads no record. */
   nextMarked(mask: number, from: number): number;
   /** First sequence whose time is at or after the given one; `lastSeq + 1` when there is none. */
@@ -144,8 +154,15 @@ export interface MessageStore {
   crowdOf(seq: number): number;
   /** Undefined when nothing is stored under the subject. */
   subjectState(subject: string): SubjectState | undefined;
-  /** Subjects that match, with their figures, in no particular order. Lazily: a caller may stop. */
-  subjects(filters: Filters): Iterable<readonly [subject: string, state: SubjectState]>;
+  /**
+   * Subjects that match, in no particular order and in steps: `undefined` is where a caller may pause. Messages may come and go between two of them: what is there all
+   * the time is told once. A caller that does not go through to the end ends the iteration (as `for of` does).
+   */
+  subjects(filters: Filters): Iterable<string | undefined>;
+  /** Shows a page of the subjects that match in order of their bytes, in steps; returns how many match. */
+  listSubjects(filter: string, page: SubjectPage): Generator<void, number, void>;
+  /** Messages that match, counted in steps. */
+  countMatching(filters: Filters): Generator<void, number, void>;
   /** Messages at or after `from` that match: the number where that is known soon, else what counts them in steps. Never reads records. */
   count(filters: Filters, from: number): number | Counting;
   /** As `count`, however long it takes. */
@@ -154,8 +171,8 @@ export interface MessageStore {
   lastPerSubject(filters: Filters, upTo: number, max: number): number[] | undefined;
   /** The same of all messages and without a maximum: the list where that is found soon, else what finds it in steps. */
   listLast(filters: Filters): number[] | Listing;
-  /** Gaps between first and last as `[first, last]` pairs, ascending. */
-  deletedRanges(): [number, number][];
+  /** Gaps between first and last as `[first, last]` pairs, ascending, in steps: `undefined` is where a caller may pause. */
+  deletedRanges(): Iterable<readonly [number, number] | undefined>;
 
   /** Removes one message; undefined when it is not there. `erase` overwrites its bytes. */
   remove(seq: number, erase: boolean): RemovedMessage | undefined;

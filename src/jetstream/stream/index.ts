@@ -1,7 +1,7 @@
 /** Streams: configuration, publishing, limits, retention. */
 export { invalidConfig, isValidStreamName, normaliseStreamConfig, sameConfig } from "./config.ts";
 export { selectMessage } from "./directrequest.ts";
-export { detailedInfo, infoAfterChange, listedInfo, NO_PAGES, type Paging, stateOf } from "./info.ts";
+export { type DetailedInfo, detailedInfo, infoAfterChange, listedInfo, NO_PAGES, type Paging, stateOf } from "./info.ts";
 export { withDynamicMetadata } from "./metadata.ts";
 export { timeOf } from "./republish.ts";
 export { type RawStreamConfig, streamConfigShape, streamRequestShape } from "./shape.ts";

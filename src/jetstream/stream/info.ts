@@ -2,11 +2,14 @@
 import { isValidConfiguredSubject } from "../../routing/index.ts";
 import { fromByteString } from "../../util/bytes.ts";
 import { timestamp } from "../../util/timestamp.ts";
+import { encodeJson } from "../../protocol/index.ts";
+import { apiError } from "../api/errors.ts";
+import { JsonPieces } from "../json/index.ts";
+import type { Sliced } from "../slices.ts";
 import type { StreamConfig, StreamInfo, StreamState } from "../wire.ts";
 import { withDynamicMetadata } from "./metadata.ts";
 import { timeOf } from "./republish.ts";
 import type { Stream } from "./stream.ts";
-import { ALL } from "./trim.ts";
 
 const ZERO_TIME = "0001-01-01T00:00:00Z";
 const SUBJECTS_PAGE = 100_000;
@@ -25,10 +28,18 @@ export interface Paging {
   readonly limit: number;
 }
 
+export interface DetailedInfo {
+  readonly paging: Paging;
+  readonly info: StreamInfo;
+}
+
 export const NO_PAGES: Paging = { total: 0, offset: 0, limit: 0 };
 
+/** What is listed with a state. */
+type Lists = Pick<StreamState, "subjects" | "deleted">;
+
 /** The state as stream info shows it. */
-export function stateOf(stream: Stream, subjects?: Readonly<Record<string, number>>, withDeleted = false): StreamState {
+export function stateOf(stream: Stream, { subjects, deleted }: Lists = {}): StreamState {
   stream.settle();
   const { state } = stream.store;
   const isEmpty = state.messages === 0;
@@ -42,16 +53,24 @@ export function stateOf(stream: Stream, subjects?: Readonly<Record<string, numbe
     ...(state.subjects === 0 ? {} : { num_subjects: state.subjects }),
     ...(subjects === undefined ? {} : { subjects }),
     ...(state.deleted === 0 ? {} : { num_deleted: state.deleted }),
-    ...(withDeleted && state.deleted > 0 ? { deleted: deletedOf(stream) } : {}),
+    ...(deleted === undefined || state.deleted === 0 ? {} : { deleted }),
     ...(state.lost === undefined ? {} : { lost: { msgs: state.lost.sequences, bytes: state.lost.bytes } }),
     consumer_count: stream.consumers.visibleCount,
   };
 }
 
-function deletedOf(stream: Stream): number[] {
-  const deleted: number[] = [];
-  for (const [first, last] of stream.store.deletedRanges()) for (let seq = first; seq <= last; seq++) deleted.push(seq);
-  return deleted;
+function* deletedOf(stream: Stream): Sliced<JsonPieces> {
+  const list = new JsonPieces();
+  let separator = "[";
+  for (const range of stream.store.deletedRanges()) {
+    if (range === undefined) {
+      yield;
+      continue;
+    }
+    for (let [seq, last] = range; seq <= last; seq++, separator = ",") if (list.add(`${separator}${seq}`)) yield;
+  }
+  list.add(separator === "[" ? "[]" : "]");
+  return list.end();
 }
 
 interface InfoParts {
@@ -88,25 +107,35 @@ export function listedInfo(stream: Stream): StreamInfo {
   return infoOf(stream, { config: stream.config, state: stateOf(stream), domain: stream.account.context.settings.domain });
 }
 
-/** As the answer to INFO, with the page of subjects that was asked for. */
-export function detailedInfo(stream: Stream, details: StateDetails): { readonly paging: Paging; readonly info: StreamInfo } {
+/** As the answer to INFO, with the page of subjects that was asked for: up to 100,000 of them, out of as many as there are. */
+export function* detailedInfo(stream: Stream, details: StateDetails): Sliced<DetailedInfo> {
   stream.settle();
-  const { subjects, paging } = subjectsOf(stream, details);
+  const { subjects, paging } = yield* whileOpen(stream, subjectsOf(stream, details));
+  const deleted = details.deleted && stream.store.state.deleted > 0 ? yield* whileOpen(stream, deletedOf(stream)) : undefined;
   const { settings, server } = stream.account.context;
-  const state = stateOf(stream, subjects, details.deleted);
+  const state = stateOf(stream, { subjects, deleted });
   return { paging, info: infoOf(stream, { config: withDynamicMetadata(stream.config), state, domain: settings.domain, leader: server.name }) };
 }
 
-function subjectsOf(stream: Stream, { subjects: filter, offset }: StateDetails): { readonly subjects: Readonly<Record<string, number>> | undefined; readonly paging: Paging } {
+/** Work on a stream that may be gone after a pause. */
+function* whileOpen<T>(stream: Stream, work: Sliced<T>): Sliced<T> {
+  for (let step = work.next(); ; step = work.next()) {
+    if (step.done === true) return step.value;
+    yield;
+    if (stream.isClosed) throw apiError(10059);
+  }
+}
+
+function* subjectsOf(stream: Stream, { subjects: filter, offset }: StateDetails): Sliced<{ readonly subjects: JsonPieces | undefined; readonly paging: Paging }> {
   if (filter === "" || !isValidConfiguredSubject(filter)) return { subjects: undefined, paging: NO_PAGES };
-  const found: [string, number][] = [];
-  for (const [subject, { messages }] of stream.store.subjects(filter === ">" ? ALL : [filter])) found.push([subject, messages]);
-  if (found.length === 0) return { subjects: undefined, paging: NO_PAGES };
-  const start = Math.min(offset, found.length);
-  found.sort(([a], [b]) => (a < b ? -1 : 1));
-  const page = found.slice(start, start + SUBJECTS_PAGE);
-  return {
-    subjects: Object.fromEntries(page.map(([subject, messages]) => [fromByteString(subject), messages])),
-    paging: { total: found.length, offset: start, limit: SUBJECTS_PAGE },
+  const page = new JsonPieces();
+  let separator = "{";
+  const show = (subject: string, messages: number): void => {
+    page.add(`${separator}${encodeJson(fromByteString(subject))}:${messages}`);
+    separator = ",";
   };
+  const total = yield* stream.store.listSubjects(filter, { offset, limit: SUBJECTS_PAGE, show });
+  if (total === 0) return { subjects: undefined, paging: NO_PAGES };
+  page.add(separator === "{" ? "{}" : "}");
+  return { subjects: page.end(), paging: { total, offset: Math.min(offset, total), limit: SUBJECTS_PAGE } };
 }

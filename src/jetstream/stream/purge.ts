@@ -1,7 +1,9 @@
 /**
- * Removing many messages at once, oldest first, in slices (`sweep.ts`). What is to go is decided when it begins: messages that come meanwhile stay.
+ * Removing many messages at once in slices (`sweep.ts`): oldest first, or subject by subject where few match. What is to go is decided when it begins: messages
+ * that come meanwhile stay.
  * Spec: streams, section 2.6.
  */
+import { hasWildcard } from "../../routing/index.ts";
 import type { Filters } from "../store/index.ts";
 import type { Stream } from "./stream.ts";
 import type { Sweep } from "./sweep.ts";
@@ -9,6 +11,12 @@ import { ALL } from "./trim.ts";
 
 /** Sequences that are given up in one go. */
 const COMPACT_SEQUENCES = 8_192;
+/** Messages that are looked at in one step. */
+const LOOKS = 4_096;
+/** To find a message by its subject costs as much as to look at so many. */
+const LOOKS_PER_FOUND = 8;
+/** So many sequences are sorted in less than a slice. */
+const SORTED_MOST = 65_536;
 
 export interface PurgeRequest {
   /** Byte string; undefined: all subjects. */
@@ -28,9 +36,9 @@ export class Purger {
     if (purgesAll && seq === 0 && keep === 0) return this.#clear();
     const filters = purgesAll ? ALL : [filter];
     const { store, sweeps, lastSeq } = this.stream;
-    if (keep === 0) return sweeps.run("purge", this.#purgeBelow(seq > 0 ? seq : lastSeq + 1, filters), store.state.messages);
-    const total = store.countPending(filters, 0);
-    return sweeps.run("purge", this.#keep(filters, keep, total), Math.max(0, total - keep));
+    const { messages } = store.state;
+    if (keep === 0) return sweeps.run("purge", this.#purgeBelow(seq > 0 ? seq : lastSeq + 1, filters), messages);
+    return sweeps.run("purge", this.#keep(filters, keep, lastSeq + 1), Math.max(0, messages - keep));
   }
 
   /** Messages below `seq` that match go; without a filter all. */
@@ -45,8 +53,17 @@ export class Purger {
     return messages;
   }
 
-  *#keep(filters: Filters, keep: number, total: number): Sweep {
-    return keep >= total ? 0 : yield* this.#purgeBelow(yield* this.#keepFrom(filters, keep, total), filters);
+  /** The newest messages below `end` stay, so many of them. */
+  *#keep(filters: Filters, keep: number, end: number): Sweep {
+    const total = yield* this.#count(filters);
+    if (keep >= total) return 0;
+    if (filters.length > 0 && total <= SORTED_MOST && this.#isFew(total, end)) {
+      const sequences = yield* this.#sequences(filters, end);
+      const going = sequences.length - keep;
+      return going <= 0 ? 0 : yield* this.#removeAndTell(this.#removeThese(sequences.subarray(0, going)), sequences[going], filters[0]);
+    }
+    const at = yield* this.#keepFrom(filters, keep, total, end);
+    return at === 0 ? 0 : yield* this.#purgeBelow(at, filters);
   }
 
   /** Who asks for everything below a sequence moves consumers there, also when nothing has to go. */
@@ -60,7 +77,11 @@ export class Purger {
 
   *#removeBelow(below: number, filters: Filters): Sweep {
     const [filter] = filters;
-    const removed = filter === undefined ? yield* this.#compact(below) : yield* this.#removeMatching(below, filters);
+    return yield* this.#removeAndTell(filter === undefined ? this.#compact(below) : this.#removeMatching(below, filters), below, filter);
+  }
+
+  *#removeAndTell(work: Sweep, below: number, filter: string | undefined): Sweep {
+    const removed = yield* work;
     if (removed > 0) for (const _ of this.#told(below, filter)) yield removed;
     return removed;
   }
@@ -76,30 +97,92 @@ export class Purger {
   }
 
   *#removeMatching(below: number, filters: Filters): Sweep {
+    const isOne = filters.length === 1 && !hasWildcard(filters[0]);
+    return !isOne && this.#isFew(yield* this.#count(filters), below) ? yield* this.#removeBySubject(below, filters) : yield* this.#removeInOrder(below, filters);
+  }
+
+  /** Whether so many messages that match are found sooner by their subjects than among all below a sequence. */
+  #isFew(total: number, below: number): boolean {
+    const { firstSeq, messages } = this.stream.store.state;
+    return total * LOOKS_PER_FOUND < Math.min(messages, below - firstSeq);
+  }
+
+  *#count(filters: Filters): Sweep {
+    const count = this.stream.store.countMatching(filters);
+    for (let step = count.next(); ; step = count.next()) {
+      if (step.done === true) return step.value;
+      yield 0;
+    }
+  }
+
+  *#removeInOrder(below: number, filters: Filters): Sweep {
     const { store } = this.stream;
     let removed = 0;
-    for (let seq = store.next(filters, 1, undefined); seq > 0 && seq < below; seq = store.next(filters, seq + 1, undefined)) {
+    for (let seq = store.nextWithin(filters, 1, LOOKS); seq !== 0 && Math.abs(seq) < below; seq = store.nextWithin(filters, seq < 0 ? -seq : seq + 1, LOOKS)) {
+      if (seq > 0 && store.remove(seq, false) !== undefined) removed++;
+      yield removed;
+    }
+    return removed;
+  }
+
+  *#removeBySubject(below: number, filters: Filters): Sweep {
+    let removed = 0;
+    for (const subject of this.stream.store.subjects(filters)) {
+      if (subject === undefined) yield removed;
+      else {
+        const before = removed;
+        for (const more of this.#removeInOrder(below, [subject])) yield (removed = before + more);
+      }
+    }
+    return removed;
+  }
+
+  *#removeThese(sequences: Float64Array): Sweep {
+    const { store } = this.stream;
+    let removed = 0;
+    for (const seq of sequences) {
       if (store.remove(seq, false) !== undefined) removed++;
       yield removed;
     }
     return removed;
   }
 
-  /** Sequence of the oldest message that stays, from whichever end is nearer. */
-  *#keepFrom(filters: Filters, keep: number, total: number): Sweep {
-    const { store, lastSeq } = this.stream;
-    let at = 0;
-    if (keep > total - keep) {
-      for (let left = total - keep; left >= 0; left--) {
-        at = store.next(filters, at + 1, undefined);
+  /** Sequences below `end` of the messages that match, sorted. */
+  *#sequences(filters: Filters, end: number): Generator<number, Float64Array, void> {
+    const { store } = this.stream;
+    const found: number[] = [];
+    for (const subject of store.subjects(filters)) {
+      yield 0;
+      if (subject === undefined) continue;
+      const own = [subject];
+      for (let seq = store.nextWithin(own, 1, LOOKS); seq !== 0 && Math.abs(seq) < end; seq = store.nextWithin(own, seq < 0 ? -seq : seq + 1, LOOKS)) {
+        if (seq > 0) found.push(seq);
         yield 0;
       }
-      return at;
     }
-    at = lastSeq + 1;
-    for (let left = keep; left > 0; left--) {
-      at = store.previous(filters, at - 1, undefined);
-      yield 0;
+    return Float64Array.from(found).sort();
+  }
+
+  /** Sequence of the oldest message that stays, from whichever end is nearer; 0 when all of them do. */
+  *#keepFrom(filters: Filters, keep: number, total: number, end: number): Sweep {
+    const { store, lastSeq } = this.stream;
+    // Counted together with newer ones the messages do not tell how many of them go.
+    if (keep > total - keep && lastSeq < end) {
+      let at = 0;
+      for (let left = total - keep; left >= 0; yield 0) {
+        const seq = store.nextWithin(filters, at + 1, LOOKS);
+        if (seq === 0) return 0;
+        at = seq > 0 ? seq : -seq - 1;
+        if (seq > 0) left--;
+      }
+      return Math.min(at, end);
+    }
+    let at = end;
+    for (let left = keep; left > 0; yield 0) {
+      const seq = store.previousWithin(filters, at - 1, LOOKS);
+      if (seq === 0) return 0;
+      at = seq > 0 ? seq : 1 - seq;
+      if (seq > 0) left--;
     }
     return at;
   }

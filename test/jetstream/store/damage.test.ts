@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { type MessageStore, StoredMessage } from "../../../src/jetstream/store/index.ts";
 import { SeededRandom } from "../../sim/random.ts";
-import { contents } from "./support/compare.ts";
+import { contents, rangesOf } from "./support/compare.ts";
 import { given, PLAIN, World } from "./support/world.ts";
 
 const MESSAGES = 600;
@@ -97,7 +97,7 @@ describe("a flipped bit", () => {
     expect(store.state.lost?.sequences).toHaveLength(1);
     const [lost] = store.state.lost?.sequences ?? [];
     expect(store.state.deleted).toBe(1);
-    expect(store.deletedRanges()).toEqual([[lost, lost]]);
+    expect(rangesOf(store)).toEqual([[lost, lost]]);
     expect(world.lines.some((line) => line.includes(`Message ${lost} of stream 'A > S' is damaged, in ${segment} at offset`))).toBeTrue();
   });
 });

@@ -3,6 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { DictionaryWriter } from "../../../src/jetstream/store/file/dictionary.ts";
 import { SubjectTable } from "../../../src/jetstream/store/log/subjects.ts";
 import { SeededRandom } from "../../sim/random.ts";
+import { namesOf } from "./support/compare.ts";
 import { given, PLAIN, World } from "./support/world.ts";
 
 const TOKENS = ["a", "b", "ab", "abc", "x".repeat(300), "\u00e9\u0080", "1"];
@@ -64,13 +65,13 @@ describe("the index of a full segment of many subjects", () => {
       store.flush();
       await world.turns(1);
     }
-    const before = [...store.subjects([])].map(([subject, state]) => [subject, { ...state }]).sort();
+    const before = namesOf(store, []).map((subject) => [subject, store.subjectState(subject)]).sort();
     await world.turns(500);
     store.close();
     world.forget();
     expect(world.disk.paths().filter((path) => path.endsWith(".idx")).length).toBeGreaterThan(1);
     const again = world.openFile();
-    expect([...again.subjects([])].map(([subject, state]) => [subject, { ...state }]).sort()).toEqual(before);
+    expect(namesOf(again, []).map((subject) => [subject, again.subjectState(subject)]).sort()).toEqual(before);
     expect(world.lines).toEqual([]);
   });
 });

@@ -38,6 +38,30 @@ test("100,001 subjects come in two pages, sorted, with their counts", async () =
   expect((none as { state: { subjects?: unknown } }).state.subjects).toBeUndefined();
 });
 
+test("who audits requests gets an answer of many steps once more, and the requests behind it in order", async () => {
+  const world = await StreamWorld.start();
+  await world.api("STREAM.CREATE.S", { name: "S", subjects: ["s.>"], storage: "memory" });
+  for (let at = 0; at < 30_000; at += 5000) {
+    world.client.send(Array.from({ length: 5000 }, (_, i) => `PUB s."${at + i}" 0\r\n\r\n`).join(""));
+    await world.simulation.advance(50);
+  }
+  for (let seq = 2; seq <= 400; seq += 2) world.publish("$JS.API.STREAM.MSG.DELETE.S", JSON.stringify({ seq }), {}, "in.none");
+  await world.simulation.advance(20);
+  world.client.send("SUB $JS.EVENT.ADVISORY.API 2\r\n");
+  world.publish("$JS.API.STREAM.INFO.S", JSON.stringify({ subjects_filter: "s.*", deleted_details: true }), {}, "in.first");
+  world.publish("$JS.API.STREAM.INFO.S", "", {}, "in.second");
+  await world.simulation.advance(100);
+  const told = world.client.operations().filter((line) => / in\.(first|second) | \$JS\.EVENT\.ADVISORY\.API /.test(line));
+  const bodies = told.map((line) => line.slice(line.indexOf(" | ") + 3));
+  expect(told.map((line) => line.split(" ")[1])).toEqual(["in.first", "$JS.EVENT.ADVISORY.API", "in.second", "$JS.EVENT.ADVISORY.API"]);
+  const answer = JSON.parse(bodies[0]) as { total: number; state: { subjects: Record<string, number>; deleted: number[] } };
+  expect(answer.total).toBe(29_800);
+  expect(answer.state.deleted).toEqual(Array.from({ length: 200 }, (_, i) => 2 * i + 2));
+  expect(Object.keys(answer.state.subjects)).toHaveLength(29_800);
+  expect((JSON.parse(bodies[1]) as { response: string }).response).toBe(bodies[0]);
+  expect((JSON.parse(bodies[3]) as { response: string }).response).toBe(bodies[2]);
+});
+
 test("more messages than may wait are refused with a header", async () => {
   const world = await StreamWorld.start(1, 'jetstream { store_dir: "/store", max_buffered_msgs: 10 }');
   await world.api("STREAM.CREATE.S", { name: "S", subjects: ["s"] });

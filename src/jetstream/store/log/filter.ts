@@ -8,6 +8,8 @@ export const REST = ">";
 /** With more patterns it is not found out whether they are apart. */
 const COMPARED_MAX = 64;
 
+export const ASK_AFTER_MESSAGES = 256;
+
 export interface Pattern {
   readonly tokens: readonly string[];
   /** Ends in `>`. */
@@ -27,6 +29,8 @@ export class CompiledFilter {
   barrenFrom = 0;
   barrenTo = 0;
   barrenEpoch = 0;
+  /** A bounded search asks whether the subjects are few once it has looked at so many messages in vain; twice as many each time that they are not. */
+  askAfter = ASK_AFTER_MESSAGES;
   /** The latest verdict on a subject's number, good for one epoch of the table. */
   verdictId = 0;
   verdictEpoch = -1;

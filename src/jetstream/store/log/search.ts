@@ -6,10 +6,11 @@
  * going through the messages and judging the subject of each.
  */
 import type { Counting, Listing, SubjectState } from "../message-store.ts";
-import type { CompiledFilter, Pattern } from "./filter.ts";
+import { ASK_AFTER_MESSAGES, type CompiledFilter, type Pattern, STAR } from "./filter.ts";
 import type { LiveState } from "./live-state.ts";
 import { CountScan, LastScan } from "./scans.ts";
 import type { Segment, SegmentList } from "./segment.ts";
+import { NOT_YET } from "./subject-walk.ts";
 import { NO_SUBJECT, type SubjectTable } from "./subjects.ts";
 
 /** So many subjects are few. */
@@ -20,6 +21,13 @@ const LOOK_MESSAGES = 256;
 const LOOK_SUBJECTS = 16_384;
 /** Messages that are counted in one go: 40 ns each at worst. */
 const AT_ONCE_MESSAGES = 100_000;
+/** Nodes of the tree of subjects that are looked at in one step, and slots of an index. */
+const STEP_NODES = 512;
+const STEP_SLOTS = 4096;
+/** To find out whether the subjects are few, so many nodes are looked at. */
+const FEW_NODES = 4096;
+/** A bounded search asks that at least once in so many messages. */
+const ASK_AFTER_MOST = 1 << 16;
 
 export class Search<S extends Segment> {
   /** Place of the latest hit. */
@@ -59,7 +67,24 @@ export class Search<S extends Segment> {
       const id = this.subjects.find(filter.literal);
       return id === NO_SUBJECT ? 0 : this.nextOf(id, from, Number.POSITIVE_INFINITY);
     }
-    return this.#nextMatching(filter, from);
+    return this.#nextMatching(filter, from, Number.POSITIVE_INFINITY);
+  }
+
+  /** As `next`, but looks at no more than `most` messages, or one segment for one subject; then returns minus the sequence to go on from. */
+  nextWithin(filter: CompiledFilter, from: number, most: number): number {
+    if (from < this.state.first) from = this.state.first;
+    if (from > this.state.lastSeq) return 0;
+    if (filter.all) return this.nextAny(from);
+    if (filter.literal === undefined) return this.#nextMatching(filter, from, most);
+    const id = this.subjects.find(filter.literal);
+    if (id === NO_SUBJECT) return 0;
+    from = Math.max(from, this.subjects.first(id));
+    const { segments } = this.list;
+    let place = this.list.place(from);
+    while (place < segments.length && (segments[place].live === 0 || segments[place].last < from)) place++;
+    if (place >= segments.length || segments[place].first > this.subjects.last(id)) return 0;
+    const end = segments[place].last + 1;
+    return this.nextOf(id, from, end) || -end;
   }
 
   nextAny(from: number): number {
@@ -91,10 +116,12 @@ export class Search<S extends Segment> {
     return 0;
   }
 
-  #nextMatching(filter: CompiledFilter, from: number): number {
+  #nextMatching(filter: CompiledFilter, from: number, most: number): number {
     if (filter.barrenEpoch === this.takenBack && from >= filter.barrenFrom && from < filter.barrenTo) from = filter.barrenTo;
     const start = from;
     const { segments } = this.list;
+    const isBounded = most < Number.POSITIVE_INFINITY;
+    const askAfter = isBounded ? filter.askAfter : LOOK_MESSAGES;
     let looked = 0;
     for (let i = this.list.place(from); i < segments.length; i++) {
       const segment = segments[i];
@@ -107,12 +134,26 @@ export class Search<S extends Segment> {
           this.#barren(filter, start, index.seqOf(slot));
           return this.#hit(segment, slot);
         }
-        if (++looked !== LOOK_MESSAGES) continue;
+        if (++looked === most) {
+          const seq = index.seqOf(slot) + 1;
+          this.#barren(filter, start, seq);
+          return -seq;
+        }
+        if (looked !== askAfter) continue;
         const few = this.#few(filter);
-        if (few === undefined) continue;
+        if (few === undefined) {
+          filter.askAfter = Math.min(askAfter * 2, ASK_AFTER_MOST);
+          continue;
+        }
+        filter.askAfter = ASK_AFTER_MESSAGES;
         const seq = this.#firstOfFew(few, start);
         this.#barren(filter, start, seq === 0 ? this.state.lastSeq + 1 : seq);
         return seq;
+      }
+      // Indexes of a part of the segments have to be made first.
+      if (isBounded && segment.last < this.state.lastSeq) {
+        this.#barren(filter, start, segment.last + 1);
+        return -(segment.last + 1);
       }
     }
     this.#barren(filter, start, this.state.lastSeq + 1);
@@ -147,7 +188,23 @@ export class Search<S extends Segment> {
       const id = this.subjects.find(filter.literal);
       return id === NO_SUBJECT ? 0 : this.previousOf(id, from, 0);
     }
-    return this.#previousMatching(filter, from);
+    return this.#previousMatching(filter, from, Number.POSITIVE_INFINITY);
+  }
+
+  /** As `previous`, but looks at no more than `most` messages, or one segment for one subject; then returns minus the sequence to go on from. */
+  previousWithin(filter: CompiledFilter, from: number, most: number): number {
+    if (from > this.state.lastSeq) from = this.state.lastSeq;
+    if (from < this.state.first || this.state.messages === 0) return 0;
+    if (filter.literal === undefined) return this.#previousMatching(filter, from, most);
+    const id = this.subjects.find(filter.literal);
+    if (id === NO_SUBJECT) return 0;
+    from = Math.min(from, this.subjects.last(id));
+    const { segments } = this.list;
+    let place = this.list.place(from);
+    while (place >= 0 && (segments[place].live === 0 || segments[place].first > from)) place--;
+    if (place < 0 || segments[place].last < this.subjects.first(id)) return 0;
+    const { first } = segments[place];
+    return this.previousOf(id, from, first - 1) || goOnBelow(first);
   }
 
   /** The last message of a subject at or before `from`, if it is above `above`. */
@@ -167,8 +224,9 @@ export class Search<S extends Segment> {
     return 0;
   }
 
-  #previousMatching(filter: CompiledFilter, from: number): number {
+  #previousMatching(filter: CompiledFilter, from: number, most: number): number {
     const { segments } = this.list;
+    const isBounded = most < Number.POSITIVE_INFINITY;
     let looked = 0;
     for (let i = this.list.place(from); i >= 0; i--) {
       const segment = segments[i];
@@ -178,13 +236,15 @@ export class Search<S extends Segment> {
         const id = index.ids[slot];
         if (id === NO_SUBJECT) continue;
         if (filter.all || this.matches(filter, id)) return this.#hit(segment, slot);
-        if (++looked !== LOOK_MESSAGES) continue;
+        if (++looked === most) return goOnBelow(index.seqOf(slot));
+        if (looked !== LOOK_MESSAGES || isBounded) continue;
         const few = this.#few(filter);
         if (few === undefined) continue;
         let best = 0;
         for (const fewId of few) best = this.previousOf(fewId, from, best) || best;
         return best === 0 ? 0 : this.nextAny(best);
       }
+      if (isBounded) return goOnBelow(segment.first);
     }
     return 0;
   }
@@ -203,10 +263,26 @@ export class Search<S extends Segment> {
     return true;
   }
 
+  /** As `eachSubject`, in steps between which messages may come and go: `NOT_YET` is where a caller may pause. */
+  *walkSubjects(filter: CompiledFilter): Generator<number, void, void> {
+    const patterns = filter.all ? [EVERYTHING] : filter.patterns;
+    for (let i = 0; i < patterns.length; i++) {
+      const before = filter.areApart ? [] : patterns.slice(0, i);
+      const walk = this.subjects.walk(patterns[i]);
+      try {
+        for (let id = walk.next(STEP_NODES); id !== 0; id = walk.next(STEP_NODES)) {
+          if (id === NOT_YET || !before.some((pattern) => this.subjects.matches(id, pattern))) yield id;
+        }
+      } finally {
+        walk.close();
+      }
+    }
+  }
+
   /** Subjects that match, if they are few. */
   #few(filter: CompiledFilter): number[] | undefined {
     const ids: number[] = [];
-    return this.eachSubject(filter, (id) => ids.push(id) <= FEW_SUBJECTS, LOOK_SUBJECTS) ? ids : undefined;
+    return this.eachSubject(filter, (id) => ids.push(id) <= FEW_SUBJECTS, FEW_NODES) ? ids : undefined;
   }
 
   firstOf(id: number): number {
@@ -224,6 +300,39 @@ export class Search<S extends Segment> {
   }
 
   // Counting
+
+  /** Messages that match, in steps between which messages may come and go. */
+  *countMatching(filter: CompiledFilter): Generator<void, number, void> {
+    if (filter.all) return this.state.messages;
+    let sum = 0;
+    if (filter.areApart) for (const pattern of filter.patterns) sum += yield* this.#countPattern(pattern);
+    else {
+      for (const id of this.walkSubjects(filter)) {
+        if (id === NOT_YET) yield;
+        else sum += this.subjects.messages(id);
+      }
+    }
+    return sum;
+  }
+
+  *#countPattern({ tokens, isOpen }: Pattern): Generator<void, number, void> {
+    const { subjects } = this;
+    // A last wildcard stands for what every node knows of those below it.
+    const before = tokens.slice(0, -1);
+    const knows = isOpen ? (node: number) => subjects.messagesBelow(node) : tokens[before.length] === STAR ? (node: number) => subjects.messagesOfChildren(node) : undefined;
+    if (knows !== undefined && before.length === 0) return knows(subjects.root);
+    const walk = knows === undefined ? subjects.walk({ tokens, isOpen }) : subjects.walk({ tokens: before, isOpen: false }, subjects.root, "nodes");
+    let sum = 0;
+    try {
+      for (let looked = 0, node = walk.next(STEP_NODES); node !== 0; node = walk.next(STEP_NODES)) {
+        if (node !== NOT_YET) sum += knows?.(node) ?? subjects.messages(node);
+        if (node === NOT_YET || ++looked % STEP_NODES === 0) yield;
+      }
+    } finally {
+      walk.close();
+    }
+    return sum;
+  }
 
   /** What there is of patterns that are apart; undefined when too many subjects have to be looked at. */
   total({ patterns }: CompiledFilter): { readonly messages: number; readonly subjects: number } | undefined {
@@ -368,21 +477,36 @@ export class Search<S extends Segment> {
     return new LastScan(this, filter);
   }
 
-  deletedRanges(): [number, number][] {
-    const ranges: [number, number][] = [];
-    let expected = this.state.first;
-    for (const segment of this.list.segments) {
-      if (segment.live === 0) continue;
-      const index = this.list.indexOf(segment);
-      for (let slot = index.nextLive(index.slotFrom(expected)); slot >= 0; slot = index.nextLive(slot + 1)) {
+  *deletedRanges(): Generator<readonly [number, number] | undefined, void, void> {
+    const { state, list } = this;
+    let expected = state.first;
+    // Found again for each step: meanwhile segments may come and go.
+    for (let at = expected; at <= state.lastSeq; ) {
+      const { segments } = list;
+      let place = list.place(at);
+      while (place < segments.length && (segments[place].live === 0 || segments[place].last < at)) place++;
+      if (place >= segments.length) break;
+      const segment = segments[place];
+      const found: [number, number][] = [];
+      const index = list.indexOf(segment);
+      const from = index.slotFrom(at);
+      const to = Math.min(index.count, from + STEP_SLOTS);
+      for (let slot = index.nextLive(from); slot >= 0 && slot < to; slot = index.nextLive(slot + 1)) {
         const seq = index.seqOf(slot);
-        if (seq > expected) ranges.push([expected, seq - 1]);
+        if (seq > expected) found.push([expected, seq - 1]);
         expected = seq + 1;
       }
+      at = to < index.count ? index.seqOf(to) : segment.last + 1;
+      yield* found;
+      yield undefined;
     }
-    if (this.state.messages > 0 && expected <= this.state.lastSeq) ranges.push([expected, this.state.lastSeq]);
-    return ranges;
+    if (state.messages > 0 && expected <= state.lastSeq) yield [expected, state.lastSeq];
   }
+}
+
+/** Never zero, which says that there is none: from 0 on downwards there is none either. */
+function goOnBelow(seq: number): number {
+  return seq <= 1 ? 0 : 1 - seq;
 }
 
 const EVERYTHING: Pattern = { tokens: [">"], isOpen: true };

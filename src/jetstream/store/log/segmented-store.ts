@@ -11,15 +11,18 @@ import {
   type RemovedMessage,
   StoredMessage,
   type StoreOptions,
+  type SubjectPage,
   type SubjectState,
 } from "../message-store.ts";
 import { CompiledFilter } from "./filter.ts";
 import { LiveState } from "./live-state.ts";
+import { listSubjects } from "./listing.ts";
 import { headerLengthAt, nanosAt, payloadLengthAt, RECORD_HEADER_BYTES, secondsAt, subjectLengthAt } from "./record.ts";
 import { Search } from "./search.ts";
 import { type Segment, SegmentList } from "./segment.ts";
 import type { SegmentIndex } from "./segment-index.ts";
 import { NO_SUBJECT, SubjectTable } from "./subjects.ts";
+import { NOT_YET } from "./subject-walk.ts";
 import type { ByteWindow } from "./window.ts";
 
 export abstract class SegmentedStore<S extends Segment> implements MessageStore {
@@ -140,6 +143,14 @@ export abstract class SegmentedStore<S extends Segment> implements MessageStore 
     }
   }
 
+  nextWithin(filters: Filters, from: number, most: number): number {
+    return this.search.nextWithin(this.#compile(filters), from, most);
+  }
+
+  previousWithin(filters: Filters, from: number, most: number): number {
+    return this.search.previousWithin(this.#compile(filters), from, most);
+  }
+
   nextMarked(mask: number, from: number): number {
     return this.search.nextMarked(mask, from);
   }
@@ -258,14 +269,12 @@ export abstract class SegmentedStore<S extends Segment> implements MessageStore 
     return id === NO_SUBJECT || this.subjectTable.messages(id) === 0 ? undefined : this.search.subjectState(id);
   }
 
-  *subjects(filters: Filters): Iterable<readonly [subject: string, state: SubjectState]> {
-    const names: string[] = [];
-    // By name, since the caller may remove messages between two steps.
-    this.search.eachSubject(this.#compile(filters), (id) => names.push(this.subjectTable.name(id)) > 0);
-    for (const name of names) {
-      const state = this.subjectState(name);
-      if (state !== undefined) yield [name, state];
-    }
+  *subjects(filters: Filters): Iterable<string | undefined> {
+    for (const id of this.search.walkSubjects(this.#compile(filters))) yield id === NOT_YET ? undefined : this.subjectTable.name(id);
+  }
+
+  listSubjects(filter: string, page: SubjectPage): Generator<void, number, void> {
+    return listSubjects(this.subjectTable, this.#compile([filter]).patterns[0], page);
   }
 
   count(filters: Filters, from: number): number | Counting {
@@ -279,6 +288,10 @@ export abstract class SegmentedStore<S extends Segment> implements MessageStore 
     return counting.sum;
   }
 
+  countMatching(filters: Filters): Generator<void, number, void> {
+    return this.search.countMatching(this.#compile(filters));
+  }
+
   lastPerSubject(filters: Filters, upTo: number, max: number): number[] | undefined {
     return this.search.lastPerSubject(this.#compile(filters), upTo, max);
   }
@@ -287,7 +300,7 @@ export abstract class SegmentedStore<S extends Segment> implements MessageStore 
     return this.search.listLast(this.#compile(filters));
   }
 
-  deletedRanges(): [number, number][] {
+  deletedRanges(): Iterable<readonly [number, number] | undefined> {
     return this.search.deletedRanges();
   }
 

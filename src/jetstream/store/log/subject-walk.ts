@@ -22,6 +22,9 @@ export interface SubjectTree {
 /** From `next`: as many nodes were looked at as were allowed, and none of them matches. Never the number of a subject. */
 export const NOT_YET = 1;
 
+/** What a walk shows: subjects that have messages, or all nodes at which the pattern ends, for the sake of what is below them. */
+export type Shown = "subjects" | "nodes";
+
 /** What is next to be done at the node where the walk stands. */
 const enum Step {
   Look,
@@ -34,16 +37,19 @@ export class SubjectWalk {
   readonly #tokens: readonly string[];
   /** From this level on every node matches, to any depth; beyond all levels in a pattern without `>`. */
   readonly #openFrom: number;
+  readonly #showsNodes: boolean;
   #at: number;
   /** Depth of the node: how many tokens of the pattern are used up. */
   #level = 0;
   #step = Step.Descend;
 
-  constructor(tree: SubjectTree, { tokens, isOpen }: Pattern) {
+  /** The pattern is one of what is below `from`. */
+  constructor(tree: SubjectTree, { tokens, isOpen }: Pattern, from = tree.root, shown: Shown = "subjects") {
     this.#tree = tree;
+    this.#showsNodes = shown === "nodes";
     this.#tokens = tokens;
     this.#openFrom = isOpen ? tokens.length : Number.POSITIVE_INFINITY;
-    this.#at = tree.root;
+    this.#at = from;
   }
 
   /** The next subject that matches and has messages, 0 when there is none. Stops with `NOT_YET` after looking at `most` nodes in vain. */
@@ -55,7 +61,7 @@ export class SubjectWalk {
         case Step.Look:
           if (looked++ >= most) return NOT_YET;
           this.#step = Step.Descend;
-          if ((this.#level >= this.#openFrom || this.#level === this.#tokens.length) && tree.messages(at) > 0) return at;
+          if ((this.#level >= this.#openFrom || this.#level === this.#tokens.length) && (this.#showsNodes || tree.messages(at) > 0)) return at;
           break;
         case Step.Descend: {
           const child = this.#firstBelow(at);

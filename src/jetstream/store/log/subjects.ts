@@ -12,7 +12,8 @@
  * A node whose subtree holds no message is freed, and its number may be given to another subject: `epoch` counts that, for whoever remembers numbers.
  */
 import { type Pattern, REST, STAR } from "./filter.ts";
-import { type SubjectTree, SubjectWalk } from "./subject-walk.ts";
+import type { KeyList } from "./key-list.ts";
+import { type Shown, type SubjectTree, SubjectWalk } from "./subject-walk.ts";
 import { TokenArena } from "./token-arena.ts";
 
 const STRIDE = 16;
@@ -56,6 +57,7 @@ const ROOT = 1;
 /** Names remembered by number; a power of two. */
 const NAMES = 256;
 const NO_NAMES = new Uint32Array(0);
+const NO_SCRATCH = Buffer.alloc(0);
 const DOT = 46;
 
 export class SubjectTable implements SubjectTree {
@@ -73,6 +75,7 @@ export class SubjectTable implements SubjectTree {
   #names: (string | undefined)[] = [];
   /** Made when the first name is asked for. */
   #nameIds = NO_NAMES;
+  #scratch = NO_SCRATCH;
   /** Under way, to be told which nodes are freed. */
   #walks: SubjectWalk[] = [];
   /** Places that `each` and `total` may still look at. */
@@ -137,15 +140,12 @@ export class SubjectTable implements SubjectTree {
     const slot = id & (NAMES - 1);
     const known = this.#names[slot];
     if (known !== undefined && this.#nameIds[slot] === id) return known;
-    let name = "";
-    for (let node = id; node !== ROOT; ) {
-      const page = this.#pages[node >>> PAGE_BITS];
-      const at = (node & PAGE_MASK) * STRIDE;
-      const token = this.#tokens.text(page[at + TOKEN], page[at + TOKEN_LENGTH]);
-      name = node === id ? token : `${token}.${name}`;
-      node = page[at + PARENT];
-    }
     if (this.#nameIds === NO_NAMES) this.#nameIds = new Uint32Array(NAMES);
+    // In one piece: put together of tokens it would keep all of them in memory, and cost as much.
+    const length = this.nameLength(id);
+    if (length > this.#scratch.length) this.#scratch = Buffer.allocUnsafeSlow(length * 2);
+    this.putName(id, this.#scratch, length);
+    const name = this.#scratch.latin1Slice(0, length);
     this.#names[slot] = name;
     this.#nameIds[slot] = id;
     return name;
@@ -170,6 +170,15 @@ export class SubjectTable implements SubjectTree {
       node = page[word + PARENT];
       if (node !== ROOT) into[--at] = DOT;
     }
+  }
+
+  /** Adds the last token of a node to a list, with its dot if it is for what is below the node. */
+  putToken(node: number, into: KeyList, withDot: boolean, weight: number): void {
+    const length = this.#word(node, TOKEN_LENGTH);
+    into.add(withDot ? length + 1 : length, weight, (bytes, at) => {
+      this.#tokens.copy(this.#word(node, TOKEN), length, bytes, at);
+      if (withDot) bytes[at + length] = DOT;
+    });
   }
 
   /** Whether a number, any number, is that of a subject with messages whose name is `bytes[start, end)`. */
@@ -364,8 +373,8 @@ export class SubjectTable implements SubjectTree {
   }
 
   /** As `each`, in steps between which messages may come and go. */
-  walk(pattern: Pattern): SubjectWalk {
-    const walk = new SubjectWalk(this, pattern);
+  walk(pattern: Pattern, from = ROOT, shown: Shown = "subjects"): SubjectWalk {
+    const walk = new SubjectWalk(this, pattern, from, shown);
     this.#walks.push(walk);
     return walk;
   }
@@ -382,9 +391,8 @@ export class SubjectTable implements SubjectTree {
     this.#nodesLeft = nodes;
     const sum = { messages: 0, subjects: 0 };
     const below = (node: number): void => {
-      const own = this.messages(node);
-      sum.messages += this.#word(node, TREE_MESSAGES) - own;
-      sum.subjects += this.#word(node, TREE_SUBJECTS) - (own > 0 ? 1 : 0);
+      sum.messages += this.messagesBelow(node);
+      sum.subjects += this.subjectsBelow(node);
     };
     const add = (node: number, level: number): void => {
       if (--this.#nodesLeft < 0) return;
@@ -396,7 +404,7 @@ export class SubjectTable implements SubjectTree {
       } else if (token === REST) {
         below(node);
       } else if (token === STAR) {
-        if (level === pattern.tokens.length - 1 && this.#hasNoGrandchildren(node)) return below(node);
+        if (level === pattern.tokens.length - 1 && this.hasNoGrandchildren(node)) return below(node);
         for (let child = this.#word(node, CHILD); child !== 0 && this.#nodesLeft >= 0; child = this.#word(child, NEXT)) add(child, level + 1);
       } else {
         const child = this.childByToken(node, token);
@@ -408,8 +416,20 @@ export class SubjectTable implements SubjectTree {
   }
 
   /** Whether all messages below a node are those of its children. */
-  #hasNoGrandchildren(node: number): boolean {
-    return this.#word(node, TREE_MESSAGES) - this.messages(node) === this.#word(node, CHILD_MESSAGES);
+  hasNoGrandchildren(node: number): boolean {
+    return this.messagesBelow(node) === this.messagesOfChildren(node);
+  }
+
+  messagesOfChildren(node: number): number {
+    return this.#word(node, CHILD_MESSAGES);
+  }
+
+  messagesBelow(node: number): number {
+    return this.#word(node, TREE_MESSAGES) - this.messages(node);
+  }
+
+  subjectsBelow(node: number): number {
+    return this.#word(node, TREE_SUBJECTS) - (this.messages(node) > 0 ? 1 : 0);
   }
 
   // Nodes

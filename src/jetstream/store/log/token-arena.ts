@@ -6,7 +6,7 @@ const PAGE_BYTES = 65536;
 const FIRST_PAGE_BYTES = 32;
 
 export class TokenArena {
-  #pages: (Uint8Array | undefined)[] = [new Uint8Array(FIRST_PAGE_BYTES)];
+  #pages: (Buffer | undefined)[] = [Buffer.alloc(FIRST_PAGE_BYTES)];
   /** Bytes in use by page; a page that is being filled counts one more, so that it is not given back. */
   #live: number[] = [1];
   #current = 0;
@@ -27,13 +27,13 @@ export class TokenArena {
       if (page !== undefined && page.length < PAGE_BYTES && this.#filled + length <= PAGE_BYTES) {
         let size = page.length;
         while (size < this.#filled + length) size *= 2;
-        const larger = new Uint8Array(size);
+        const larger = Buffer.alloc(size);
         larger.set(page);
         this.#pages[this.#current] = page = larger;
       } else {
         this.#release(this.#current, 1);
         this.#current = this.#spare.pop() ?? this.#pages.length;
-        this.#pages[this.#current] = page = new Uint8Array(Math.max(PAGE_BYTES, length));
+        this.#pages[this.#current] = page = Buffer.alloc(Math.max(PAGE_BYTES, length));
         this.#live[this.#current] = 1;
         this.#filled = 0;
       }
@@ -88,8 +88,6 @@ export class TokenArena {
     const page = this.#pages[place >>> 16];
     if (page === undefined) return "";
     const offset = place & 0xffff;
-    let text = "";
-    for (let i = 0; i < length; i++) text += String.fromCharCode(page[offset + i]);
-    return text;
+    return page.latin1Slice(offset, offset + length);
   }
 }

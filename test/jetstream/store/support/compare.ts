@@ -1,6 +1,7 @@
 /** Whether a store says of everything what the model says. */
 import { expect } from "bun:test";
 import { type MessageStore, StoredMessage } from "../../../../src/jetstream/store/index.ts";
+import { finishNow } from "../../../../src/jetstream/slices.ts";
 import type { Model } from "./model.ts";
 
 export const FILTERS: readonly (readonly string[])[] = [[], [">"], ["a"], ["a.b"], ["a.*"], ["*.b"], ["a.>"], ["*.*.c"], ["a.*", "*.b"], ["a.b", "b.b", "a.b"], ["x"], ["*"], ["b.>", "a"], ["a.*", "b.b", "c.>"], ["*.a", "a.b", "b.>"]];
@@ -41,17 +42,38 @@ export function contents(message: StoredMessage): Record<string, unknown> {
   return { seq, subject, seconds, nanos, header: buffer.latin1Slice(headerStart, bodyStart), body: buffer.latin1Slice(bodyStart, end), marks };
 }
 
+/** A search that stops now and then. */
+function inParts(search: (at: number) => number, from: number): number {
+  let found = search(from);
+  while (found < 0) found = search(-found);
+  return found;
+}
+
+/** The subjects that match, each once. */
+export function namesOf(store: MessageStore, filters: readonly string[]): string[] {
+  const names = [...store.subjects(filters)].filter((name) => name !== undefined);
+  expect(new Set(names).size).toBe(names.length);
+  return names;
+}
+
+export function rangesOf(store: MessageStore): (readonly [number, number])[] {
+  return [...store.deletedRanges()].filter((range) => range !== undefined);
+}
+
 /** Compares every question, from a few places. */
 export function expectAnswers(store: MessageStore, model: Model, places: readonly number[]): void {
   for (const filters of FILTERS) {
     for (const from of places) {
       expect(["next", filters, from, store.next(filters, from, undefined)]).toEqual(["next", filters, from, model.next(filters, from)]);
       expect(["previous", filters, from, store.previous(filters, from, undefined)]).toEqual(["previous", filters, from, model.previous(filters, from)]);
+      expect(["next", filters, from, inParts((at) => store.nextWithin(filters, at, 3), from)]).toEqual(["next", filters, from, model.next(filters, from)]);
+      expect(["previous", filters, from, inParts((at) => store.previousWithin(filters, at, 3), from)]).toEqual(["previous", filters, from, model.previous(filters, from)]);
       expect(["pending", filters, from, store.countPending(filters, from)]).toEqual(["pending", filters, from, model.pending(filters, from)]);
       expect(["lasts", filters, from, store.lastPerSubject(filters, from, 1000)]).toEqual(["lasts", filters, from, model.lasts(filters, from).map(({ seq }) => seq)]);
     }
     const subjects = model.subjects(filters);
-    expect(new Map(store.subjects(filters))).toEqual(subjects);
+    expect(new Map(namesOf(store, filters).map((name) => [name, store.subjectState(name)]))).toEqual(subjects);
+    expect(finishNow(store.countMatching(filters))).toBe(model.pending(filters, 0));
   }
   for (const from of places) {
     for (const mask of [1, 2, 3]) expect(store.nextMarked(mask, from)).toBe(model.messages.find(({ seq, marks }) => seq >= from && (marks & mask) !== 0)?.seq ?? 0);
@@ -59,7 +81,7 @@ export function expectAnswers(store: MessageStore, model: Model, places: readonl
   for (const seconds of new Set(model.messages.map((message) => message.seconds))) {
     for (const nanos of [0, 5]) expect(store.seqAtTime(seconds, nanos)).toBe(model.atTime(seconds, nanos));
   }
-  expect(store.deletedRanges()).toEqual(model.deleted());
+  expect(rangesOf(store)).toEqual(model.deleted());
   for (const [subject, state] of model.subjects([])) expect(store.subjectState(subject)).toEqual(state);
   expect(store.subjectState("nowhere")).toBeUndefined();
 }
