@@ -152,7 +152,6 @@ export class Dispatcher {
 
   #carryOut(waiting: Waiting, key: string): void {
     const account = this.source.account(waiting.link.account.name);
-    if (account !== undefined) account.api.total++;
     let outcome: ReturnType<Route["handle"]>;
     try {
       outcome = this.#handle(waiting, account);
@@ -189,18 +188,23 @@ export class Dispatcher {
 
   #answer(waiting: Waiting, account: JetStreamAccount | undefined, answer: ApiAnswer | undefined): void {
     if (answer === undefined) return;
-    if (answer.body["error"] !== undefined && account !== undefined) account.api.errors++;
-    this.#respond(waiting, account, encodeJson({ type: responseType(waiting.route), ...answer.body }), answer.header ?? "");
+    const response = encodeJson({ type: responseType(waiting.route), ...answer.body });
+    this.#respond(waiting, response, answer.header ?? "");
+    if (waiting.route.quiet === true) return;
+    count(account, answer.body["error"] !== undefined);
+    this.#audit(waiting, account, response);
   }
 
   #fail(waiting: Waiting, account: JetStreamAccount | undefined, error: unknown): void {
-    if (account !== undefined) account.api.errors++;
+    count(account, true);
     const body = error instanceof ApiError ? error.body : error instanceof DiskError ? this.#diskFailure(waiting, error) : this.#defect(waiting, error);
     if (body.err_code === INVALID_JSON) {
       const { link, request } = waiting;
       this.source.context.log.warn(`Invalid JetStream request '${link.account.name} > ${fromByteString(request.subject)}': ${body.description.replace(/^invalid JSON: /, "")}`);
     }
-    this.#respond(waiting, account, encodeJson({ type: responseType(waiting.route), error: body, ...waiting.route.onError }), "");
+    const response = encodeJson({ type: responseType(waiting.route), error: body, ...waiting.route.onError });
+    this.#respond(waiting, response, "");
+    this.#audit(waiting, account, response);
   }
 
   /** The disk is full, or worse. */
@@ -215,8 +219,11 @@ export class Dispatcher {
     return { code: 500, err_code: 0, description: "internal error" };
   }
 
-  #respond({ link, request }: Waiting, account: JetStreamAccount | undefined, response: string, header: string): void {
+  #respond({ link, request }: Waiting, response: string, header: string): void {
     if (request.reply !== "") link.publish(request.reply, "", header, toByteString(response));
+  }
+
+  #audit({ request }: Waiting, account: JetStreamAccount | undefined, response: string): void {
     const { context } = this.source;
     const { domain } = context.settings;
     account?.advise("ADVISORY.API", "api_audit", {
@@ -228,6 +235,12 @@ export class Dispatcher {
       ...(domain === "" ? {} : { domain }),
     });
   }
+}
+
+function count(account: JetStreamAccount | undefined, isError: boolean): void {
+  if (account === undefined) return;
+  account.api.total++;
+  if (isError) account.api.errors++;
 }
 
 /** Requests that a consumer takes itself. */
