@@ -53,8 +53,8 @@ function accountInfo(account: JetStreamAccount) {
     ...figures,
     limits: account.tiers.get("") ?? ZERO_LIMITS,
     ...(domain === "" ? {} : { domain }),
-    // Without the request at hand.
-    api: { level: API_LEVEL, total: account.api.total - 1, errors: account.api.errors },
+    // Without the request at hand, which counts when it is answered.
+    api: { level: API_LEVEL, total: account.api.total, errors: account.api.errors },
     ...(account.isTiered ? { tiers: tiers(account) } : {}),
   };
 }

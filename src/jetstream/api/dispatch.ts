@@ -154,7 +154,6 @@ export class Dispatcher {
 
   #carryOut(waiting: Waiting, key: string): void {
     const account = this.source.account(waiting.link.account.name);
-    if (account !== undefined) account.api.total++;
     let outcome: ReturnType<Route["handle"]>;
     try {
       outcome = this.#handle(waiting, account);
@@ -189,20 +188,30 @@ export class Dispatcher {
 
   #answer(waiting: Waiting, account: JetStreamAccount | undefined, answer: ApiAnswer | undefined): void | Promise<void> {
     if (answer === undefined) return;
-    if (answer.body["error"] !== undefined && account !== undefined) account.api.errors++;
-    const body = { type: responseType(waiting.route), ...answer.body };
-    if (answer.isLarge === true) return startInSlices(this.source.context, this.#respondInSteps(waiting, account, body));
-    this.#respond(waiting, account, encodeJson(body), answer.header ?? "");
+    const { route } = waiting;
+    const body = { type: responseType(route), ...answer.body };
+    const isError = answer.body["error"] !== undefined;
+    if (answer.isLarge === true) {
+      count(account, isError);
+      return startInSlices(this.source.context, this.#respondInSteps(waiting, account, body));
+    }
+    const response = encodeJson(body);
+    this.#respond(waiting, response, answer.header ?? "");
+    if (route.quiet === true) return;
+    count(account, isError);
+    account?.advise(...AUDIT, this.#audit(waiting.request, response));
   }
 
   #fail(waiting: Waiting, account: JetStreamAccount | undefined, error: unknown): void {
-    if (account !== undefined) account.api.errors++;
+    count(account, true);
     const body = error instanceof ApiError ? error.body : error instanceof DiskError ? this.#diskFailure(waiting, error) : this.#defect(waiting, error);
     if (body.err_code === INVALID_JSON) {
       const { link, request } = waiting;
       this.source.context.log.warn(`Invalid JetStream request '${link.account.name} > ${fromByteString(request.subject)}': ${body.description.replace(/^invalid JSON: /, "")}`);
     }
-    this.#respond(waiting, account, encodeJson({ type: responseType(waiting.route), error: body, ...waiting.route.onError }), "");
+    const response = encodeJson({ type: responseType(waiting.route), error: body, ...waiting.route.onError });
+    this.#respond(waiting, response, "");
+    account?.advise(...AUDIT, this.#audit(waiting.request, response));
   }
 
   /** The disk is full, or worse. */
@@ -217,9 +226,8 @@ export class Dispatcher {
     return { code: 500, err_code: 0, description: "internal error" };
   }
 
-  #respond({ link, request }: Waiting, account: JetStreamAccount | undefined, response: string, header: string): void {
+  #respond({ link, request }: Waiting, response: string, header: string): void {
     if (request.reply !== "") link.publish(request.reply, "", header, toByteString(response));
-    account?.advise(...AUDIT, this.#audit(request, response));
   }
 
   /** An answer of megabytes, which who audits requests gets once more as a string. */
@@ -249,6 +257,12 @@ export class Dispatcher {
 
 /** The advisory about each request. */
 const AUDIT = ["ADVISORY.API", "api_audit"] as const;
+
+function count(account: JetStreamAccount | undefined, isError: boolean): void {
+  if (account === undefined) return;
+  account.api.total++;
+  if (isError) account.api.errors++;
+}
 
 /** Requests that a consumer takes itself. */
 function isConsumersOwn(rest: string): boolean {

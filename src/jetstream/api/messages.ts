@@ -8,7 +8,7 @@ import type { ApiAnswer, ApiRequest, Route } from "./router.ts";
 import { answerWhenSafe, decodeBody, streamOf } from "./streams.ts";
 
 export const messageRoutes: readonly Route[] = [
-  { pattern: "STREAM.MSG.GET.*", type: "stream_msg_get_response", handle: get },
+  { pattern: "STREAM.MSG.GET.*", type: "stream_msg_get_response", quiet: true, handle: get },
   { pattern: "STREAM.MSG.DELETE.*", type: "stream_msg_delete_response", handle: remove },
 ];
 

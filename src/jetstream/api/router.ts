@@ -35,6 +35,8 @@ export interface Route {
   readonly type: string;
   /** Waits in the queue of lower priority (INFO, NAMES, LIST). */
   readonly informs?: boolean;
+  /** What succeeds is neither counted nor told to the audit, only answered: reading messages. */
+  readonly quiet?: boolean;
   /** Fields that error responses carry as well (paging). */
   readonly onError?: Readonly<Record<string, unknown>>;
   /** Undefined: no answer at all. Throws `ApiError`. */
