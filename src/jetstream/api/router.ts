@@ -33,6 +33,8 @@ export interface Route {
   readonly type: string;
   /** Waits in the queue of lower priority (INFO, NAMES, LIST). */
   readonly informs?: boolean;
+  /** The handler looks at the required API level itself, after the body, or not at all. */
+  readonly looksAtLevel?: boolean;
   /** Fields that error responses carry as well (paging). */
   readonly onError?: Readonly<Record<string, unknown>>;
   /** Undefined: no answer at all. Throws `ApiError`. */

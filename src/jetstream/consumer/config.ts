@@ -84,14 +84,12 @@ function draftOf(raw: RawConsumerConfig): DraftConfig {
     direct: raw.direct || undefined,
     sourcing: raw.sourcing || undefined,
     metadata: raw.metadata,
-    pause_until: raw.pause_until === ZERO_TIME ? undefined : raw.pause_until,
+    pause_until: raw.pause_until,
     priority_groups: some(raw.priority_groups),
     priority_policy: raw.priority_policy === "none" ? undefined : (raw.priority_policy satisfies PriorityPolicy | undefined),
     priority_timeout: number(raw.priority_timeout),
   };
 }
-
-const ZERO_TIME = "0001-01-01T00:00:00Z";
 
 /** Negative values become what they stand for. */
 function clamp(draft: DraftConfig, strict: boolean): void {

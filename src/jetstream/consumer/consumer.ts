@@ -10,7 +10,7 @@ import type { InternalLink } from "../../links/internal/index.ts";
 import type { JetStreamContext } from "../context.ts";
 import type { PurgeNotice } from "../seams.ts";
 import { StoredMessage } from "../store/index.ts";
-import { isSubsetOf } from "../../routing/index.ts";
+import { isSubsetOf, type Subscriber, subjectsOverlap } from "../../routing/index.ts";
 import type { ConsumerConfig } from "../wire.ts";
 import { AckSubjects } from "./ack-subject.ts";
 import { Alarm } from "./alarm.ts";
@@ -169,6 +169,12 @@ export class Consumer implements OutletOwner {
 
   answer(reply: string, text: string): void {
     this.host.answer(reply, text);
+  }
+
+  /** Somebody asks for messages. Byte strings. */
+  ask(payload: string, reply: string, origin: Subscriber | undefined): void {
+    if (this.pull !== undefined) this.pull.request(payload, reply, origin);
+    else if (reply !== "") this.answer(reply, "409 Consumer is push based");
   }
 
   used(nowMs?: number): void {
@@ -376,7 +382,13 @@ export class Consumer implements OutletOwner {
     const delivery = this.state.pending.deliveryOf(seq);
     const deliveries = this.state.deliveriesOf(seq);
     this.lastAckedMs = nowMs;
-    this.settle(seq);
+    // As with every termination: where acknowledgements count for all before, this one does, too.
+    if (this.state.settling === "through") this.settleThrough(delivery, seq);
+    else this.settle(seq);
+    this.#adviseGone(seq, delivery, deliveries, reason);
+  }
+
+  #adviseGone(seq: number, delivery: number, deliveries: number, reason: string): void {
     const { streamName: stream, name: consumer } = this;
     this.advise("MSG_TERMINATED", "terminated", { stream, consumer, consumer_seq: delivery, stream_seq: seq, deliveries, reason });
   }
@@ -404,16 +416,26 @@ export class Consumer implements OutletOwner {
     this.walk.removed(seq);
   }
 
-  purged({ below, filter }: PurgeNotice): void {
-    const { state } = this;
+  purged({ below, filter, only }: PurgeNotice): void {
+    const { state, filters } = this;
     const { store } = this.host.stream;
-    if (filter === undefined || (this.filters.length > 0 && this.filters.every((own) => isSubsetOf(own, filter)))) {
+    if (filter !== undefined && filters.length > 0 && !filters.some((own) => subjectsOverlap(own, filter))) return;
+    const { size } = state.pending;
+    const delivery = only === undefined ? 0 : state.pending.deliveryOf(only);
+    const deliveries = only === undefined ? 0 : state.deliveriesOf(only);
+    if (filter === undefined || (filters.length > 0 && filters.every((own) => isSubsetOf(own, filter)))) {
       const first = filter === undefined ? Math.max(store.state.firstSeq, below) : (store.next([filter], 1, undefined) || store.state.lastSeq + 1);
       state.purgeBelow(first);
     } else {
-      state.purgeBelow(store.state.firstSeq);
-      state.dropPending((seq) => !store.load(seq, view));
+      const { firstSeq } = store.state;
+      // A floor that is behind the first message already stays where settling puts it.
+      const moves = state.floor.seq < firstSeq && (filters.length === 0 || filters.some((own) => isSubsetOf(own, filter) || isSubsetOf(filter, own)));
+      if (moves) state.purgeBelow(firstSeq);
+      if (only !== undefined && !moves) state.settle(only);
+      else state.dropPending((seq) => !store.load(seq, view));
     }
+    if (state.pending.size < size) this.lastAckedMs = this.nowMs;
+    if (only !== undefined && delivery > 0) this.#adviseGone(only, delivery, deliveries, GONE);
     for (const seq of this.queue.values()) if (!state.pending.has(seq)) this.queue.remove(seq);
     this.walk.recount();
     this.rewritten();

@@ -9,7 +9,7 @@ const shape = object({ seq: uint64 }, "JSApiConsumerResetRequest");
 /** The next sequence that the request asks for. Throws `ApiError`. */
 export function resetTarget(consumer: Consumer, body: string): number {
   let seq = 0;
-  if (body.trim() !== "") {
+  if (body !== "") {
     try {
       seq = decodeJson(body, shape, false).seq ?? 0;
     } catch (error) {

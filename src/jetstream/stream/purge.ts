@@ -2,6 +2,7 @@
  * Removing many messages at once, oldest first, in slices (`sweep.ts`). What is to go is decided when it begins: messages that come meanwhile stay.
  * Spec: streams, section 2.6.
  */
+import type { PurgeNotice } from "../seams.ts";
 import type { Filters } from "../store/index.ts";
 import type { Stream } from "./stream.ts";
 import type { Sweep } from "./sweep.ts";
@@ -20,6 +21,9 @@ export interface PurgeRequest {
 }
 
 export class Purger {
+  /** Of those that were picked by their subject. */
+  #lastRemoved = 0;
+
   constructor(private readonly stream: Stream) {}
 
   /** Carries a request out; tells how many messages went. */
@@ -41,28 +45,35 @@ export class Purger {
   #clear(): number {
     const { messages } = this.stream.store.clear();
     // Nothing is left to be counted.
-    for (const _ of this.#told(this.stream.lastSeq + 1, undefined)) continue;
+    for (const _ of this.#told({ below: this.stream.lastSeq + 1, filter: undefined })) continue;
     return messages;
   }
 
   *#keep(filters: Filters, keep: number, total: number): Sweep {
-    return keep >= total ? 0 : yield* this.#purgeBelow(yield* this.#keepFrom(filters, keep, total), filters);
+    if (keep >= total) return 0;
+    const below = yield* this.#keepFrom(filters, keep, total);
+    return yield* this.#purgeBelow(below, filters, total - keep === 1 ? this.stream.store.next(filters, 1, undefined) : undefined);
   }
 
   /** Who asks for everything below a sequence moves consumers there, also when nothing has to go. */
-  *#purgeBelow(below: number, filters: Filters): Sweep {
-    if (filters.length > 0) return yield* this.#removeBelow(below, filters);
-    if (below <= 1) return 0;
-    const removed = yield* this.#compact(below);
-    for (const _ of this.#told(below, undefined)) yield removed;
+  *#purgeBelow(below: number, filters: Filters, only?: number): Sweep {
+    if (filters.length === 0 && below <= 1) return 0;
+    const removed = filters.length > 0 ? yield* this.#removeMatching(below, filters) : yield* this.#compact(below);
+    for (const _ of this.#told({ below, filter: filters[0], ...this.#single(removed, filters, only) })) yield removed;
     return removed;
   }
 
   *#removeBelow(below: number, filters: Filters): Sweep {
     const [filter] = filters;
     const removed = filter === undefined ? yield* this.#compact(below) : yield* this.#removeMatching(below, filters);
-    if (removed > 0) for (const _ of this.#told(below, filter)) yield removed;
+    if (removed > 0) for (const _ of this.#told({ below, filter, ...this.#single(removed, filters, undefined) })) yield removed;
     return removed;
+  }
+
+  /** Which message went, when it was one among others. */
+  #single(removed: number, filters: Filters, known: number | undefined): { readonly only?: number } {
+    const only = known ?? (filters.length > 0 && removed === 1 ? this.#lastRemoved : undefined);
+    return only === undefined ? {} : { only };
   }
 
   *#compact(below: number): Sweep {
@@ -79,7 +90,10 @@ export class Purger {
     const { store } = this.stream;
     let removed = 0;
     for (let seq = store.next(filters, 1, undefined); seq > 0 && seq < below; seq = store.next(filters, seq + 1, undefined)) {
-      if (store.remove(seq, false) !== undefined) removed++;
+      if (store.remove(seq, false) !== undefined) {
+        removed++;
+        this.#lastRemoved = seq;
+      }
       yield removed;
     }
     return removed;
@@ -104,11 +118,11 @@ export class Purger {
     return at;
   }
 
-  *#told(below: number, filter: string | undefined): Iterable<void> {
+  *#told(notice: PurgeNotice): Iterable<void> {
     const { stream } = this;
     stream.countUsage();
     stream.schedules.purged();
-    yield* stream.consumers.purged({ below, filter });
+    yield* stream.consumers.purged(notice);
     stream.touch();
   }
 }
