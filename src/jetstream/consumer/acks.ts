@@ -2,6 +2,7 @@
  * What comes back for a delivery: acknowledged, not yet, still at work, never again, next please. Spec: consumers, section 7.3.
  */
 import type { Message, Subscriber } from "../../routing/index.ts";
+import { decodeJson, duration, JsonError, object } from "../json/index.ts";
 import { parseDuration } from "../../util/duration.ts";
 import { fromByteString } from "../../util/bytes.ts";
 import type { Address } from "./ack-subject.ts";
@@ -106,19 +107,21 @@ function refuse(consumer: Consumer, seq: number, delivery: number, deliveries: n
   consumer.checkBy(atMs + consumer.waitMs(seq));
 }
 
+const delayShape = object({ delay: duration }, "ConsumerNakOptions");
+
 /** Milliseconds; undefined when there is no delay, or none that can be read. */
 function readDelay(text: string): number | undefined {
   if (text === "") return undefined;
   if (text.startsWith("{")) {
     try {
-      const { delay } = JSON.parse(Buffer.from(text, "latin1").toString("utf8")) as { readonly delay?: unknown };
-      return typeof delay === "number" && Number.isInteger(delay) ? delay / 1e6 : undefined;
-    } catch {
-      return undefined;
+      return (decodeJson(fromByteString(text), delayShape, false).delay ?? 0) / 1e6;
+    } catch (error) {
+      if (error instanceof JsonError) return undefined;
+      throw error;
     }
   }
-  const duration = parseDuration(fromByteString(text));
-  return duration.ok ? Number(duration.ns) / 1e6 : undefined;
+  const parsed = parseDuration(fromByteString(text));
+  return parsed.ok ? Number(parsed.ns) / 1e6 : undefined;
 }
 
 function progress(consumer: Consumer, seq: number): void {

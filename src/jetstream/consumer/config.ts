@@ -31,8 +31,8 @@ export function normaliseConsumerConfig(stream: ConsumerStream, raw: RawConsumer
 }
 
 /** The configuration of a new consumer: an ephemeral one says how long it lives without use. */
-export function withThreshold(config: ConsumerConfig): ConsumerConfig {
-  if (config.durable_name !== undefined || config.inactive_threshold !== undefined) return config;
+export function withThreshold(config: ConsumerConfig, isDurable: boolean): ConsumerConfig {
+  if (isDurable || config.inactive_threshold !== undefined) return config;
   return inWireOrder({ ...config, inactive_threshold: EPHEMERAL_THRESHOLD_NS });
 }
 

@@ -208,7 +208,8 @@ export class Consumer implements OutletOwner {
       const isRepeated = this.state.pending.has(seq);
       if (!isRepeated && this.#replay?.mayDeliver(view, nowMs) === false) return false;
       if (!this.#deliver(seq, isRepeated, nowMs)) {
-        // Requests that nobody is eligible for wait for other figures, which come with more messages.
+        // Requests that are not eligible wait for other figures, which come with more messages; to those that do not wait there is nothing for them.
+        this.pull?.drained();
         this.isHungry = this.pull !== undefined && this.#outlet.isReady;
         return false;
       }
@@ -380,12 +381,17 @@ export class Consumer implements OutletOwner {
   /** A pending message that left the stream: nobody can acknowledge it any more. */
   settleGone(seq: number, nowMs: number, reason = GONE): void {
     const delivery = this.state.pending.deliveryOf(seq);
-    const deliveries = this.state.deliveriesOf(seq);
+    const deliveries = this.#deliveriesTold(seq);
     this.lastAckedMs = nowMs;
     // As with every termination: where acknowledgements count for all before, this one does, too.
     if (this.state.settling === "through") this.settleThrough(delivery, seq);
     else this.settle(seq);
     this.#adviseGone(seq, delivery, deliveries, reason);
+  }
+
+  /** As the reference has it for a message that went: the first delivery again does not count. */
+  #deliveriesTold(seq: number): number {
+    return this.state.redelivered.get(seq) ?? 1;
   }
 
   #adviseGone(seq: number, delivery: number, deliveries: number, reason: string): void {
@@ -422,16 +428,17 @@ export class Consumer implements OutletOwner {
     if (filter !== undefined && filters.length > 0 && !filters.some((own) => subjectsOverlap(own, filter))) return;
     const { size } = state.pending;
     const delivery = only === undefined ? 0 : state.pending.deliveryOf(only);
-    const deliveries = only === undefined ? 0 : state.deliveriesOf(only);
+    const deliveries = only === undefined ? 0 : this.#deliveriesTold(only);
     if (filter === undefined || (filters.length > 0 && filters.every((own) => isSubsetOf(own, filter)))) {
       const first = filter === undefined ? Math.max(store.state.firstSeq, below) : (store.next([filter], 1, undefined) || store.state.lastSeq + 1);
       state.purgeBelow(first);
     } else {
       const { firstSeq } = store.state;
       // A floor that is behind the first message already stays where settling puts it.
-      const moves = state.floor.seq < firstSeq && (filters.length === 0 || filters.some((own) => isSubsetOf(own, filter) || isSubsetOf(filter, own)));
-      if (moves) state.purgeBelow(firstSeq);
-      if (only !== undefined && !moves) state.settle(only);
+      const isRelated = filters.length === 0 || filters.some((own) => isSubsetOf(own, filter) || isSubsetOf(filter, own));
+      const isBehind = state.floor.seq >= firstSeq;
+      if (isRelated) state.purgeBelow(firstSeq);
+      if (only !== undefined && (isBehind || !isRelated)) state.settle(only);
       else state.dropPending((seq) => !store.load(seq, view));
     }
     if (state.pending.size < size) this.lastAckedMs = this.nowMs;

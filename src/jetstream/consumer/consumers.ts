@@ -142,7 +142,7 @@ export class Consumers implements StreamConsumers, ConsumerHost {
 
   #create(name: string, wanted: ConsumerConfig): Consumer {
     const { context } = this.stream.account;
-    const config = withThreshold(wanted);
+    const config = withThreshold(wanted, wanted.durable_name !== undefined);
     if (isPersistent(this.stream, config) && toByteString(name).length > STORED_NAME_MAX_BYTES) throw storeError();
     const start = startOf(this.stream.store, this.stream.config, config);
     const consumer = new Consumer(this, name, config, context.clock.nowNs(), new ConsumerState(settlingOf(config.ack_policy), start.next), start.frozen);
@@ -169,7 +169,7 @@ export class Consumers implements StreamConsumers, ConsumerHost {
   }
 
   #update(consumer: Consumer, wanted: ConsumerConfig): void {
-    const config = consumer.config.durable_name === undefined ? withThreshold(wanted) : wanted;
+    const config = withThreshold(wanted, consumer.config.durable_name !== undefined);
     checkUpdate(consumer.config, config, () => consumer.push !== undefined && this.stream.account.link.hasInterest(consumer.deliverSubject));
     const others = [...this.#byName.values()].filter((other) => other !== consumer);
     checkWorkQueue(this.stream, config, false, others);

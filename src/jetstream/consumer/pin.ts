@@ -50,6 +50,7 @@ export class Pin {
   /** The request that claimed the pin came to nothing. */
   release(): void {
     this.#id = "";
+    this.#alarm.cancel();
   }
 
   /** The client with the pin has asked again. */

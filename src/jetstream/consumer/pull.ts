@@ -165,6 +165,7 @@ export class PullOutlet implements Outlet {
           continue;
         }
         fresh = claim === "fresh";
+        if (fresh) this.#pin.announce();
         header += `Nats-Pin-Id: ${this.#pin.id}\r\n`;
       }
       const size = request.hasBudget ? sizeOf(offer, header) : 0;
@@ -174,7 +175,6 @@ export class PullOutlet implements Outlet {
         if (fresh) this.#pin?.release();
         continue;
       }
-      if (fresh) this.#pin?.announce();
       if (link.forward(to, message.subject, offer.ack, header, message.buffer, message.headerStart, message.bodyStart, offer.bodyEnd) === 0) {
         // A subscription that takes nothing any more.
         this.#waiting.shift();

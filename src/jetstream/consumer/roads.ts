@@ -102,16 +102,17 @@ function reset(consumers: Consumers, consumer: Consumer, message: Message, reply
   const body = message.buffer.toString("utf8", message.bodyStart + message.headerLength, message.bodyEnd);
   const header = message.headerLength === 0 ? "" : headerOf(message);
   let response: Readonly<Record<string, unknown>>;
+  let identity = "";
   try {
     if (!isLevelMet(header)) throw apiError(10185);
     const seq = resetTarget(consumer, body);
     consumers.reset(consumer, seq);
     response = { type, ...consumerInfo(consumer, "shown"), reset_seq: seq };
+    if (headerValue(header, IDENTITY_HEADER) !== undefined) identity = `NATS/1.0\r\n${IDENTITY_HEADER} ${consumers.streamIdentity}\r\n\r\n`;
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     response = { type, error: error.body, reset_seq: 0 };
   }
-  const identity = headerValue(header, IDENTITY_HEADER) === undefined ? "" : `NATS/1.0\r\n${IDENTITY_HEADER} ${consumers.streamIdentity}\r\n\r\n`;
   consumers.respond(reply, identity, toByteString(encodeJson(response)));
 }
 

@@ -118,10 +118,9 @@ export class ConsumerState {
     this.pending.remove(seq);
   }
 
-  /** Messages below `first` left the stream by a purge. False when the floor is behind that already. */
-  purgeBelow(first: number): boolean {
+  /** Messages below `first` left the stream by a purge. */
+  purgeBelow(first: number): void {
     const { floor, pending } = this;
-    if (floor.seq >= first) return false;
     this.next = Math.max(this.next, first);
     for (let lowest = pending.firstSeq; lowest !== 0 && lowest < first; lowest = pending.firstSeq) {
       floor.delivery = Math.max(floor.delivery, pending.deliveryOf(lowest));
@@ -129,8 +128,8 @@ export class ConsumerState {
     }
     for (const seq of this.redelivered.keys()) if (seq < first) this.redelivered.delete(seq);
     if (floor.seq < first - 1) floor.seq = first - 1;
+    this.delivered.seq = Math.max(this.delivered.seq, this.next - 1);
     if (pending.size === 0) this.#settleAll();
-    return true;
   }
 
   /** Nothing is pending: all that was delivered is settled, and what was skipped counts as passed. */

@@ -50,7 +50,10 @@ export class Purger {
   }
 
   *#keep(filters: Filters, keep: number, total: number): Sweep {
-    if (keep >= total) return 0;
+    if (keep >= total) {
+      for (const _ of this.#told({ below: 0, filter: filters[0] })) yield 0;
+      return 0;
+    }
     const below = yield* this.#keepFrom(filters, keep, total);
     return yield* this.#purgeBelow(below, filters, total - keep === 1 ? this.stream.store.next(filters, 1, undefined) : undefined);
   }
@@ -65,8 +68,10 @@ export class Purger {
 
   *#removeBelow(below: number, filters: Filters): Sweep {
     const [filter] = filters;
+    const first = filter === undefined ? this.stream.store.next(ALL, 1, undefined) : 0;
     const removed = filter === undefined ? yield* this.#compact(below) : yield* this.#removeMatching(below, filters);
-    if (removed > 0) for (const _ of this.#told({ below, filter, ...this.#single(removed, filters, undefined) })) yield removed;
+    const known = filter === undefined && removed === 1 ? first : undefined;
+    if (removed > 0) for (const _ of this.#told({ below, filter, ...this.#single(removed, filters, known) })) yield removed;
     return removed;
   }
 

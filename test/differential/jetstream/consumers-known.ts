@@ -12,7 +12,76 @@ function sent({ ops }: Session, at: number, pattern: RegExp): boolean {
   return ops.slice(0, at + 1).some((op) => op.kind === "request" && pattern.test(op.body));
 }
 
+/** Whether a consumer that had a filter was made one without before, or at, the step. */
+function lostFilter({ ops }: Session, at: number): boolean {
+  const filtered = new Set<string>();
+  for (const op of ops.slice(0, at + 1)) {
+    const name = op.kind === "request" ? /^\$JS\.API\.CONSUMER\.(?:DURABLE\.)?CREATE\.[^.]+\.([^.]+)/.exec(op.subject)?.[1] : undefined;
+    if (name === undefined || op.kind !== "request") continue;
+    if (/"filter_subjects?":(?!\[\]|""|null)/.test(op.body)) filtered.add(name);
+    else if (filtered.has(name)) return true;
+  }
+  return false;
+}
+
+/** Whether a consumer has had two deliver groups before, or at, the step. */
+function changedGroup({ ops }: Session, at: number): boolean {
+  const groups = new Map<string, string>();
+  for (const op of ops.slice(0, at + 1)) {
+    const name = op.kind === "request" ? /^\$JS\.API\.CONSUMER\.(?:DURABLE\.)?CREATE\.[^.]+\.([^.]+)/.exec(op.subject)?.[1] : undefined;
+    if (name === undefined || op.kind !== "request") continue;
+    const group = /"deliver_group":"([^"]*)"/.exec(op.body)?.[1] ?? "";
+    if ((groups.get(name) ?? group) !== group) return true;
+    groups.set(name, group);
+  }
+  return false;
+}
+
 export const KNOWN: readonly Known[] = [
+  {
+    // The reference goes on looking for subscribers of the old group.
+    name: "a new deliver group counts together with a new deliver subject",
+    holds: (session, { at }) => changedGroup(session, at),
+  },
+  {
+    // How far the reference has looked depends on what woke it, and it is not woken here though there is room again.
+    name: "a purge wakes those who waited for room",
+    holds: (session, { at, texts }) => {
+      const op = session.ops[at];
+      return op?.kind === "request" && op.subject.startsWith("$JS.API.STREAM.PURGE.") && texts.every((text) => /"delivered":|"num_ack_pending"|JS\.ACK/.test(text));
+    },
+  },
+  {
+    // Whether it is settled before or after the message that pushed it out is delivered.
+    name: "a pending message that others push out moves the floor",
+    holds: (session, { at, texts }) => session.ops[at]?.kind === "publish" && ["max_msgs", "max_msgs_per_subject"].some((limit) => limit in session.stream || sent(session, at, new RegExp(limit))) && texts.every((text) => text.includes('"ack_floor"')),
+  },
+  {
+    // The reference goes on at the next message.
+    name: "a consumer that is no longer paused delivers at once",
+    holds: (session, { at }) => {
+      const op = session.ops[at];
+      return op?.kind === "request" && op.subject.startsWith("$JS.API.CONSUMER.PAUSE.");
+    },
+  },
+  {
+    // The reference counts subjects then, though each message is delivered.
+    name: "what waits for a consumer of last messages is counted exactly, also anew",
+    holds: (session, { at, texts }) => sent(session, at, /"last_per_subject"/) && texts.every((text) => /"num_pending"|JS\.ACK/.test(text)),
+  },
+  {
+    // The reference is not woken, and does not count new messages.
+    name: "a consumer that loses its filter takes everything",
+    holds: (session, { at }) => lostFilter(session, at),
+  },
+  {
+    // As far as consumers go nothing happened.
+    name: "a roll-up that replaces nothing moves nobody",
+    holds: (session, { at, texts }) => {
+      const op = session.ops[at];
+      return op?.kind === "publish" && op.messages.some(({ header }) => header.includes("Rollup: sub")) && texts.every((text) => text.includes('"ack_floor"'));
+    },
+  },
   {
     // The reference counts messages that are stored before the start, too.
     name: "what waits for a consumer that starts in the future is counted exactly",

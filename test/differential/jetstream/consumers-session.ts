@@ -117,7 +117,7 @@ const names: Maker = (random) => request(`CONSUMER.${random.pick(["NAMES", "LIST
 const pause: Maker = (random) => request(`CONSUMER.PAUSE.${STREAM}.${random.pick(TARGETS)}`, random.pick(["", "", "{}", '{"pause_until":"2099-01-01T00:00:00Z"}', '{"pause_until":"2099-01-01T00:00:00Z"}', '{"pause_until":"2099-01-01T02:00:00.5+02:00"}', '{"pause_until":"2001-01-01T00:00:00Z"}', '{"pause_until":"0001-01-01T00:00:00Z"}', '{"pause_until":null}', '{"pause_until":"x"}', '{"pause_until":5}', "x", '{"y":1}', "[]", '{"pause_until":"2262-04-12T00:00:00Z"}', '{"pause_until":"9999-01-01T00:00:00Z"}']), random.pick(LEVELS));
 const unpin: Maker = (random) => request(`CONSUMER.UNPIN.${STREAM}.${random.pick(TARGETS)}`, random.pick(['{"group":"g"}', '{"group":"g"}', '{"group":"g"}', '{"group":"h"}', "", "{}", '{"group":""}', '{"group":"a b"}', '{"group":1}', "x", '{"group":"g","z":1}', '{"group":null}', "[]", "null"]));
 const reset: Maker = (random) => request(`CONSUMER.RESET.${STREAM}.${random.pick(TARGETS)}`, random.pick(["", "", "{}", '{"seq":0}', '{"seq":1}', '{"seq":2}', '{"seq":3}', '{"seq":5}', '{"seq":99}', '{"seq":-1}', '{"seq":"1"}', '{"seq":null}', "x", "5", '{"seq":1,"z":2}', '{"seq":1.5}', " ", "null", "[]"]), random.pick(LEVELS));
-const purge: Maker = (random) => request(`STREAM.PURGE.${STREAM}`, random.pick(["", '{"seq":2}', '{"seq":3}', '{"seq":5}', '{"keep":1}', '{"keep":2}', `{"filter":"${subject(random)}"}`, `{"filter":"${subject(random)}"}`, `{"filter":"${subject(random)}"}`, `{"filter":"${subject(random)}","keep":1}`, `{"filter":"${subject(random)}","seq":4}`]));
+const purge: Maker = (random) => request(`STREAM.PURGE.${STREAM}`, random.pick(["", '{"seq":2}', '{"seq":3}', '{"keep":1}', '{"keep":2}', `{"filter":"${subject(random)}"}`, `{"filter":"${subject(random)}"}`, `{"filter":"${subject(random)}"}`, `{"filter":"${subject(random)}","keep":1}`, `{"filter":"${subject(random)}","seq":4}`]));
 const removeMessage: Maker = (random) => request(`STREAM.MSG.DELETE.${STREAM}`, JSON.stringify({ seq: 1 + random.below(12), ...(random.chance(0.5) ? { no_erase: true } : {}) }));
 const subscribe: Maker = (random) => ({ kind: "subscribe", name: `sub ${random.below(4)}`, subject: random.pick([...DELIVER_SUBJECTS, ...DELIVER_SUBJECTS, "d.*"]), group: random.pick(["", "", "q", "r"]) });
 const unsubscribe: Maker = (random) => ({ kind: "unsubscribe", name: `sub ${random.below(4)}` });
@@ -174,7 +174,9 @@ export function sessionOf(seed: number): Session {
     big: random.chance(0.1) ? 0.5 : 0,
     rollups: 0,
   };
-  const withRollups = theme.retention === "interest" ? theme : { ...theme, rollups: random.pick([0, 0, 0.1]) };
+  const stream = streamConfig(random, theme);
+  // What a roll-up leaves of a full stream, and of one that stores only what somebody is interested in, is compared elsewhere.
+  const withRollups = theme.retention === "interest" || stream["max_msgs"] !== undefined ? theme : { ...theme, rollups: random.pick([0, 0, 0.1]) };
   // Each session likes some steps more than others.
   const weights = MAKERS.map(([weight]) => weight * random.pick([0.3, 1, 1, 3]));
   const count = 12 + random.below(40);
@@ -182,7 +184,7 @@ export function sessionOf(seed: number): Session {
   if (random.chance(0.5)) ops.reverse();
   if (theme.push > 0) ops.push(subscribe(random, withRollups), subscribe(random, withRollups));
   while (ops.length < count) ops.push(makerOf(random, weights)(random, withRollups));
-  return { stream: streamConfig(random, theme), ops: ops.filter((op) => op.kind !== "publish" || op.messages.length > 0) };
+  return { stream, ops: ops.filter((op) => op.kind !== "publish" || op.messages.length > 0) };
 }
 
 /** For people. */
