@@ -217,6 +217,6 @@ function unpin(request: ApiRequest): ApiAnswer {
   if (!isValidGroupName(group)) throw apiError(10162);
   const { consumer } = consumerOf(request);
   if (!(consumer.config.priority_groups ?? []).includes(group)) throw apiError(10160);
-  consumer.pull?.unpin();
+  consumer.pull?.unpin(group);
   return { body: {} };
 }

@@ -170,9 +170,9 @@ export class Consumers implements StreamConsumers, ConsumerHost {
 
   #update(consumer: Consumer, wanted: ConsumerConfig): void {
     const config = withThreshold(wanted, consumer.config.durable_name !== undefined);
-    checkUpdate(consumer.config, config, () => consumer.push !== undefined && this.stream.account.link.hasInterest(consumer.deliverSubject));
     const others = [...this.#byName.values()].filter((other) => other !== consumer);
     checkWorkQueue(this.stream, config, false, others);
+    checkUpdate(consumer.config, config, () => consumer.push !== undefined && this.stream.account.link.hasInterest(consumer.deliverSubject));
     if (sameConfig(consumer.config, config)) return;
     const filtersChanged = !sameFilters(consumer.config, config);
     if (filtersChanged) this.#matches.remove(consumer);
@@ -249,7 +249,8 @@ export class Consumers implements StreamConsumers, ConsumerHost {
     consumer.reset(next);
     this.#strays.delete(consumer);
     this.redefine(consumer);
-    this.#recheckAll();
+    // Who goes beyond the end says nothing about what is there.
+    if (next <= this.stream.store.state.lastSeq + 1) this.#recheckAll();
   }
 
   expired(consumer: Consumer): void {

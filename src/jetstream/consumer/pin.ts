@@ -58,10 +58,9 @@ export class Pin {
     this.#alarm.set(this.#owner.context.clock.nowMs() + (this.#owner.config.priority_timeout ?? 0) / 1e6);
   }
 
-  unpin(reason: "admin" | "timeout"): void {
+  unpin(reason: "admin" | "timeout", group = this.#group): void {
     this.#id = "";
     this.#alarm.cancel();
-    const group = this.#group === "" ? (this.#owner.config.priority_groups?.[0] ?? "") : this.#group;
     this.#advise("UNPINNED", "consumer_group_unpinned", { group, reason });
     this.#owner.wake();
   }

@@ -280,8 +280,8 @@ export class PullOutlet implements Outlet {
   }
 
   /** An operator takes the pin away, and hears that also where there is none. */
-  unpin(): void {
-    (this.#pin ?? new Pin(this.#owner)).unpin("admin");
+  unpin(group: string): void {
+    (this.#pin ?? new Pin(this.#owner)).unpin("admin", group);
     this.#owner.wake();
   }
 }

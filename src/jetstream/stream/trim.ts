@@ -78,8 +78,8 @@ export class Trimmer {
       this.#subjects = [];
       this.#rollups = [];
       for (let i = 0; i < sequences.length; i++) {
-        if (rollups[i] !== Rollup.None && this.#rollUp(sequences[i], subjects[i], rollups[i])) removed = true;
         if (this.#maxPerSubject > 0 && this.trimSubject(subjects[i])) removed = true;
+        if (rollups[i] !== Rollup.None && this.#rollUp(sequences[i], subjects[i], rollups[i])) removed = true;
       }
     }
     return this.trimStream() || removed;

@@ -39,6 +39,19 @@ function changedGroup({ ops }: Session, at: number): boolean {
 
 export const KNOWN: readonly Known[] = [
   {
+    // In the reference it begins behind the messages without match that came after, as far as it has looked.
+    name: "a reset to the floor begins right behind what was settled",
+    holds: (session, { at, texts }) => {
+      const op = session.ops[at];
+      return op?.kind === "request" && op.subject.startsWith("$JS.API.CONSUMER.RESET.") && !/"seq":[1-9]/.test(op.body) && texts.every((text) => text.includes('"ack_floor"'));
+    },
+  },
+  {
+    // The reference looks at it before it becomes nothing.
+    name: "a negative priority timeout asks for no API level",
+    holds: (session, { at }) => sent(session, at, /"priority_timeout":-/),
+  },
+  {
     // The reference goes on looking for subscribers of the old group.
     name: "a new deliver group counts together with a new deliver subject",
     holds: (session, { at }) => changedGroup(session, at),

@@ -26,7 +26,7 @@ export class Names {
     for (const [name, word] of this.#generated) result = result.replaceAll(name, word);
     return result
       .replace(TIME, (all, year: string) => (Number(year) < 2015 || Number(year) > 2040 ? all : "<time>"))
-      .replace(/("(?:ack_time|pause_remaining)":)\d+/g, "$1<num>")
+      .replace(/("(?:ack_time|pause_remaining)":)-?\d+/g, "$1<num>")
       .replace(/("_nats\.ver":)"[^"]*"/g, "$1<ver>")
       .replace(/"id":"[0-9A-Za-z]{22}"/g, '"id":<id>')
       .replace(/(Nats-Stream-Identity: |identity does not match: )[0-9A-Za-z]{8}/g, "$1<identity>")
