@@ -67,6 +67,8 @@ export interface PurgeNotice {
   readonly below: number;
   /** Undefined: all subjects. Byte string. */
   readonly filter: string | undefined;
+  /** The one message that went, where it was just one that was picked from among others. */
+  readonly only?: number;
 }
 
 /**

@@ -8,12 +8,14 @@ import {
   consumerRequestShape,
   consumersOf,
   headerValue,
+  inUtc,
   isValidGroupName,
   normaliseConsumerConfig,
   ZERO_TIME,
 } from "../consumer/index.ts";
 import { fromByteString } from "../../util/bytes.ts";
 import { apiError } from "./errors.ts";
+import { isLevelMet } from "./dispatch.ts";
 import type { ApiAnswer, ApiRequest, Route } from "./router.ts";
 
 const NAMES_PAGE = 1024;
@@ -22,19 +24,20 @@ const IDENTITY_HEADER = "Nats-Stream-Identity:";
 const SOURCING_SUFFIX_LENGTH = 8;
 
 export const consumerRoutes: readonly Route[] = [
-  { pattern: "CONSUMER.CREATE.*", type: "consumer_create_response", handle: (request) => create(request, "unnamed") },
-  { pattern: "CONSUMER.CREATE.*.*", type: "consumer_create_response", handle: (request) => create(request, "named") },
-  { pattern: "CONSUMER.CREATE.*.*.>", type: "consumer_create_response", handle: (request) => create(request, "named") },
-  { pattern: "CONSUMER.DURABLE.CREATE.*.*", type: "consumer_create_response", handle: (request) => create(request, "durable") },
+  { pattern: "CONSUMER.CREATE.*", type: "consumer_create_response", looksAtLevel: true, handle: (request) => create(request, "unnamed") },
+  { pattern: "CONSUMER.CREATE.*.*", type: "consumer_create_response", looksAtLevel: true, handle: (request) => create(request, "named") },
+  { pattern: "CONSUMER.CREATE.*.*.>", type: "consumer_create_response", looksAtLevel: true, handle: (request) => create(request, "named") },
+  { pattern: "CONSUMER.DURABLE.CREATE.*.*", type: "consumer_create_response", looksAtLevel: true, handle: (request) => create(request, "durable") },
   { pattern: "CONSUMER.NAMES.*", type: "consumer_names_response", informs: true, onError: { total: 0, offset: 0, limit: 0, consumers: [] }, handle: names },
   { pattern: "CONSUMER.LIST.*", type: "consumer_list_response", informs: true, onError: { total: 0, offset: 0, limit: 0, consumers: [] }, handle: list },
-  { pattern: "CONSUMER.INFO.*.*", type: "consumer_info_response", informs: true, handle: info },
+  { pattern: "CONSUMER.INFO.*.*", type: "consumer_info_response", informs: true, looksAtLevel: true, handle: info },
   { pattern: "CONSUMER.DELETE.*.*", type: "consumer_delete_response", handle: remove },
-  { pattern: "CONSUMER.PAUSE.*.*", type: "consumer_pause_response", onError: { paused: false, pause_until: ZERO_TIME }, handle: pause },
+  { pattern: "CONSUMER.PAUSE.*.*", type: "consumer_pause_response", looksAtLevel: true, onError: { paused: false, pause_until: ZERO_TIME }, handle: pause },
   { pattern: "CONSUMER.UNPIN.*.*", type: "consumer_unpin_response", handle: unpin },
   {
     pattern: "CONSUMER.LEADER.STEPDOWN.*.*",
     type: "consumer_leader_stepdown_response",
+    looksAtLevel: true,
     handle: () => {
       throw apiError(10010);
     },
@@ -53,6 +56,11 @@ function decode<T>(request: ApiRequest, shape: Shape<T>, strict: boolean): T {
     if (error instanceof JsonError) throw apiError(10025, { err: error.message });
     throw error;
   }
+}
+
+/** Throws 10185. Where the body is looked at first, the handler calls this itself. */
+function checkLevel({ header }: ApiRequest): void {
+  if (!isLevelMet(header)) throw apiError(10185);
 }
 
 function isStrict({ account }: ApiRequest): boolean {
@@ -79,6 +87,7 @@ function consumerOf(request: ApiRequest): { readonly consumers: Consumers; reado
 
 function create(request: ApiRequest, form: CreateForm): ApiAnswer | Promise<ApiAnswer> {
   const body = decode(request, consumerRequestShape, isStrict(request));
+  checkLevel(request);
   const [streamName, name, filter] = request.tokens.map(fromByteString);
   const raw = { ...body.config };
   if (body.stream_name !== streamName) throw apiError(10056);
@@ -139,7 +148,7 @@ function forSourcing({ stream }: Consumers, raw: RawConfig): { readonly config: 
 
 // Names and lists
 
-const pageShape = object({ offset: int }, "ApiPagedRequest");
+const pageShape = object({ offset: int }, "JSApiConsumersRequest");
 
 function offsetOf(request: ApiRequest, total: number): number {
   const body = request.body.trimStart();
@@ -176,13 +185,14 @@ function list(request: ApiRequest): ApiAnswer {
 
 // One consumer
 
-/** Nothing, or an object without fields. */
+/** Nothing at all, or an object without fields. */
 function isEmptyRequest(body: string): boolean {
-  return /^\s*(\{\s*\})?\s*$/.test(body);
+  return /^([ \t\r\n]*\{[ \t\r\n]*\}[ \t\r\n]*)?$/.test(body);
 }
 
 function info(request: ApiRequest): ApiAnswer | Promise<ApiAnswer> {
   if (!isEmptyRequest(request.body)) throw apiError(10038);
+  checkLevel(request);
   const { consumer } = consumerOf(request);
   return whenCounted(consumer, () => ({ body: { ...consumerInfo(consumer, "shown") } }));
 }
@@ -198,7 +208,9 @@ const pauseShape = object({ pause_until: time }, "JSApiConsumerPauseRequest");
 
 function pause(request: ApiRequest): ApiAnswer {
   const first = request.body.trimStart()[0];
-  const { pause_until: asked = ZERO_TIME } = first === "{" || first === "[" ? decode(request, pauseShape, isStrict(request)) : {};
+  const { pause_until: until = ZERO_TIME } = first === "{" || first === "[" ? decode(request, pauseShape, isStrict(request)) : {};
+  const asked = inUtc(until);
+  checkLevel(request);
   const { consumers, consumer } = consumerOf(request);
   consumers.pause(consumer, asked === ZERO_TIME ? undefined : asked);
   const { isPaused, remainingNs } = consumer.pause;
@@ -213,6 +225,6 @@ function unpin(request: ApiRequest): ApiAnswer {
   if (!isValidGroupName(group)) throw apiError(10162);
   const { consumer } = consumerOf(request);
   if (!(consumer.config.priority_groups ?? []).includes(group)) throw apiError(10160);
-  consumer.pull?.unpin();
+  consumer.pull?.unpin(group);
   return { body: {} };
 }

@@ -181,7 +181,7 @@ export class Dispatcher {
   }
 
   #handle({ route, request }: Waiting, account: JetStreamAccount | undefined): ReturnType<Route["handle"]> {
-    if (!isLevelMet(request.header)) throw apiError(10185);
+    if (route.looksAtLevel !== true && !isLevelMet(request.header)) throw apiError(10185);
     if (account === undefined) throw apiError(10039);
     return route.handle({ ...request, account });
   }

@@ -37,6 +37,8 @@ export interface Route {
   readonly informs?: boolean;
   /** What succeeds is neither counted nor told to the audit, only answered: reading messages. */
   readonly quiet?: boolean;
+  /** The handler looks at the required API level itself, after the body, or not at all. */
+  readonly looksAtLevel?: boolean;
   /** Fields that error responses carry as well (paging). */
   readonly onError?: Readonly<Record<string, unknown>>;
   /** Undefined: no answer at all. Throws `ApiError`. */

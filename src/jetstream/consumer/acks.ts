@@ -2,6 +2,7 @@
  * What comes back for a delivery: acknowledged, not yet, still at work, never again, next please. Spec: consumers, section 7.3.
  */
 import type { Message, Subscriber } from "../../routing/index.ts";
+import { decodeJson, duration, JsonError, object } from "../json/index.ts";
 import { parseDuration } from "../../util/duration.ts";
 import { fromByteString } from "../../util/bytes.ts";
 import type { Address } from "./ack-subject.ts";
@@ -31,7 +32,7 @@ export function acknowledge(consumer: Consumer, address: Address, message: Messa
     return;
   }
   if (payload.startsWith(NEXT)) {
-    if (settle(consumer, seq, delivery, deliveries, nowMs)) consumer.pull?.request(payload.slice(NEXT.length), reply, origin);
+    if (settle(consumer, seq, delivery, deliveries, nowMs)) consumer.ask(payload.slice(NEXT.length), reply, origin);
     return;
   }
   if (payload.startsWith(NAK)) refuse(consumer, seq, delivery, deliveries, payload.slice(NAK.length).trim());
@@ -48,7 +49,7 @@ function confirm(consumer: Consumer, reply: string): void {
 
 /** False when the message can not have been delivered: then nobody gets an answer. */
 function settle(consumer: Consumer, seq: number, delivery: number, deliveries: number, nowMs: number): boolean {
-  if (!isPlausible(consumer, seq)) return false;
+  if (!isPlausible(consumer, seq)) return isAnswered(consumer, seq, nowMs);
   if (consumer.state.settling === "through") {
     if (consumer.settleThrough(delivery, seq)) consumer.lastAckedMs = nowMs;
     return true;
@@ -61,6 +62,13 @@ function settle(consumer: Consumer, seq: number, delivery: number, deliveries: n
 
 function isPlausible(consumer: Consumer, seq: number): boolean {
   return seq > 0 && seq <= consumer.host.stream.store.state.lastSeq && seq < consumer.state.next;
+}
+
+/** With flow control what can not have been delivered is answered all the same, and changes nothing. */
+function isAnswered(consumer: Consumer, seq: number, nowMs: number): boolean {
+  if (seq === 0 || consumer.config.flow_control !== true) return false;
+  consumer.lastAckedMs = nowMs;
+  return true;
 }
 
 /** The message is done with; also when only its count is left, after too many deliveries. */
@@ -99,19 +107,21 @@ function refuse(consumer: Consumer, seq: number, delivery: number, deliveries: n
   consumer.checkBy(atMs + consumer.waitMs(seq));
 }
 
+const delayShape = object({ delay: duration }, "ConsumerNakOptions");
+
 /** Milliseconds; undefined when there is no delay, or none that can be read. */
 function readDelay(text: string): number | undefined {
   if (text === "") return undefined;
   if (text.startsWith("{")) {
     try {
-      const { delay } = JSON.parse(Buffer.from(text, "latin1").toString("utf8")) as { readonly delay?: unknown };
-      return typeof delay === "number" && Number.isInteger(delay) ? delay / 1e6 : undefined;
-    } catch {
-      return undefined;
+      return (decodeJson(fromByteString(text), delayShape, false).delay ?? 0) / 1e6;
+    } catch (error) {
+      if (error instanceof JsonError) return undefined;
+      throw error;
     }
   }
-  const duration = parseDuration(fromByteString(text));
-  return duration.ok ? Number(duration.ns) / 1e6 : undefined;
+  const parsed = parseDuration(fromByteString(text));
+  return parsed.ok ? Number(parsed.ns) / 1e6 : undefined;
 }
 
 function progress(consumer: Consumer, seq: number): void {
@@ -128,9 +138,11 @@ function touch(consumer: Consumer, seq: number, atMs: number): void {
 }
 
 function terminate(consumer: Consumer, seq: number, delivery: number, deliveries: number, reason: string): boolean {
-  if (!isPlausible(consumer, seq)) return false;
-  if (consumer.state.settling === "through") consumer.settleThrough(delivery, seq);
-  else settleOne(consumer, seq, consumer.nowMs);
+  const { nowMs } = consumer;
+  if (!isPlausible(consumer, seq)) return isAnswered(consumer, seq, nowMs);
+  if (consumer.state.settling === "through") {
+    if (consumer.settleThrough(delivery, seq)) consumer.lastAckedMs = nowMs;
+  } else settleOne(consumer, seq, nowMs);
   const { streamName: stream, name } = consumer;
   consumer.advise("MSG_TERMINATED", "terminated", {
     stream,

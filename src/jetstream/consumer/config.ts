@@ -31,8 +31,8 @@ export function normaliseConsumerConfig(stream: ConsumerStream, raw: RawConsumer
 }
 
 /** The configuration of a new consumer: an ephemeral one says how long it lives without use. */
-export function withThreshold(config: ConsumerConfig): ConsumerConfig {
-  if (config.durable_name !== undefined || config.inactive_threshold !== undefined) return config;
+export function withThreshold(config: ConsumerConfig, isDurable: boolean): ConsumerConfig {
+  if (isDurable || config.inactive_threshold !== undefined) return config;
   return inWireOrder({ ...config, inactive_threshold: EPHEMERAL_THRESHOLD_NS });
 }
 
@@ -84,14 +84,12 @@ function draftOf(raw: RawConsumerConfig): DraftConfig {
     direct: raw.direct || undefined,
     sourcing: raw.sourcing || undefined,
     metadata: raw.metadata,
-    pause_until: raw.pause_until === ZERO_TIME ? undefined : raw.pause_until,
+    pause_until: raw.pause_until,
     priority_groups: some(raw.priority_groups),
     priority_policy: raw.priority_policy === "none" ? undefined : (raw.priority_policy satisfies PriorityPolicy | undefined),
     priority_timeout: number(raw.priority_timeout),
   };
 }
-
-const ZERO_TIME = "0001-01-01T00:00:00Z";
 
 /** Negative values become what they stand for. */
 function clamp(draft: DraftConfig, strict: boolean): void {

@@ -11,7 +11,7 @@ import type { JetStreamContext } from "../context.ts";
 import type { PurgeNotice } from "../seams.ts";
 import { inSlices, type Sliced } from "../slices.ts";
 import { StoredMessage } from "../store/index.ts";
-import { isSubsetOf } from "../../routing/index.ts";
+import { hasWildcard, isSubsetOf, type Subscriber, subjectsOverlap } from "../../routing/index.ts";
 import type { ConsumerConfig } from "../wire.ts";
 import { AckSubjects } from "./ack-subject.ts";
 import { Alarm } from "./alarm.ts";
@@ -198,6 +198,12 @@ export class Consumer implements OutletOwner {
     this.host.answer(reply, text);
   }
 
+  /** Somebody asks for messages. Byte strings. */
+  ask(payload: string, reply: string, origin: Subscriber | undefined): void {
+    if (this.pull !== undefined) this.pull.request(payload, reply, origin);
+    else if (reply !== "") this.answer(reply, "409 Consumer is push based");
+  }
+
   used(nowMs?: number): void {
     this.lifetime.used(nowMs);
   }
@@ -229,7 +235,8 @@ export class Consumer implements OutletOwner {
       const isRepeated = this.state.pending.has(seq);
       if (!isRepeated && this.#replay?.mayDeliver(view, nowMs) === false) return false;
       if (!this.#deliver(seq, isRepeated, nowMs)) {
-        // Requests that nobody is eligible for wait for other figures, which come with more messages.
+        // Requests that are not eligible wait for other figures, which come with more messages; to those that do not wait there is nothing for them.
+        this.pull?.drained();
         this.isHungry = this.pull !== undefined && this.#outlet.isReady;
         return false;
       }
@@ -401,9 +408,20 @@ export class Consumer implements OutletOwner {
   /** A pending message that left the stream: nobody can acknowledge it any more. */
   settleGone(seq: number, nowMs: number, reason = GONE): void {
     const delivery = this.state.pending.deliveryOf(seq);
-    const deliveries = this.state.deliveriesOf(seq);
+    const deliveries = this.#deliveriesTold(seq);
     this.lastAckedMs = nowMs;
-    this.settle(seq);
+    // As with every termination: where acknowledgements count for all before, this one does, too.
+    if (this.state.settling === "through") this.settleThrough(delivery, seq);
+    else this.settle(seq);
+    this.#adviseGone(seq, delivery, deliveries, reason);
+  }
+
+  /** As the reference has it for a message that went: the first delivery again does not count. */
+  #deliveriesTold(seq: number): number {
+    return this.state.redelivered.get(seq) ?? 1;
+  }
+
+  #adviseGone(seq: number, delivery: number, deliveries: number, reason: string): void {
     const { streamName: stream, name: consumer } = this;
     this.advise("MSG_TERMINATED", "terminated", { stream, consumer, consumer_seq: delivery, stream_seq: seq, deliveries, reason });
   }
@@ -431,19 +449,34 @@ export class Consumer implements OutletOwner {
     this.walk.removed(seq);
   }
 
-  purged({ below, filter }: PurgeNotice): void {
-    const { state } = this;
+  purged({ below, filter, only }: PurgeNotice): void {
+    const { state, filters } = this;
     const { store } = this.host.stream;
-    if (filter === undefined || (this.filters.length > 0 && this.filters.every((own) => isSubsetOf(own, filter)))) {
+    if (filter !== undefined && filters.length > 0 && !filters.some((own) => subjectsOverlap(own, filter))) return;
+    const before = positionOf(state);
+    // Roll-ups come with every message of some streams: they must not cost a count.
+    const isOwn = only !== undefined && (filters.length === 0 || (filter !== undefined && !hasWildcard(filter)));
+    if (isOwn) this.walk.removed(only);
+    const { size } = state.pending;
+    const delivery = only === undefined ? 0 : state.pending.deliveryOf(only);
+    const deliveries = only === undefined ? 0 : this.#deliveriesTold(only);
+    if (filter === undefined || (filters.length > 0 && filters.every((own) => isSubsetOf(own, filter)))) {
       const first = filter === undefined ? Math.max(store.state.firstSeq, below) : (store.next([filter], 1, undefined) || store.state.lastSeq + 1);
       state.purgeBelow(first);
     } else {
-      state.purgeBelow(store.state.firstSeq);
-      state.dropPending((seq) => !store.load(seq, view));
+      const { firstSeq } = store.state;
+      // A floor that is behind the first message already stays where settling puts it.
+      const isRelated = filters.length === 0 || filters.some((own) => isSubsetOf(own, filter) || isSubsetOf(filter, own));
+      const isBehind = state.floor.seq >= firstSeq;
+      if (isRelated) state.purgeBelow(firstSeq);
+      if (only !== undefined && (isBehind || !isRelated)) state.settle(only);
+      else state.dropPending(only === undefined ? (seq) => !store.load(seq, view) : (seq) => seq === only);
     }
+    if (state.pending.size < size) this.lastAckedMs = this.nowMs;
+    if (only !== undefined && delivery > 0) this.#adviseGone(only, delivery, deliveries, GONE);
     for (const seq of this.queue.values()) if (!state.pending.has(seq)) this.queue.remove(seq);
-    this.recount();
-    this.rewritten();
+    if (!isOwn) this.recount();
+    if (positionOf(state) !== before) this.rewritten();
     this.wake();
   }
 
@@ -516,4 +549,9 @@ export class Consumer implements OutletOwner {
     const { maxPayload } = this.link.account.limits;
     return maxPayload > 0 ? maxPayload : this.context.settings.maxPayload;
   }
+}
+
+/** Changes whenever a purge changes what is remembered. */
+function positionOf({ next, floor, delivered, pending, redelivered }: ConsumerState): string {
+  return `${next} ${floor.seq} ${floor.delivery} ${delivered.seq} ${pending.size} ${redelivered.size}`;
 }

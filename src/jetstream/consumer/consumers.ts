@@ -4,6 +4,7 @@
  * Nothing is delivered while bytes are being parsed. Whatever makes a delivery possible (a commit, a request, an acknowledgement, a subscription) wakes a consumer;
  * at the end of the turn those that are awake deliver in turns, a quantum each, for a few milliseconds at most, and the rest goes on in the next turn.
  */
+import { toByteString } from "../../util/bytes.ts";
 import { timestamp } from "../../util/timestamp.ts";
 import { shortHash } from "../../util/shorthash.ts";
 import { apiError } from "../api/errors.ts";
@@ -14,6 +15,7 @@ import type { ConsumerConfig, ConsumerInfo, StreamConfig } from "../wire.ts";
 import { Consumer } from "./consumer.ts";
 import { checkCapacity, checkWorkQueue } from "./admission.ts";
 import { inWireOrder, withThreshold } from "./config.ts";
+import { isPersistent } from "./effective.ts";
 import type { ConsumerHost, StopReason } from "./host.ts";
 import { type ArchivedState, archivedState, type ConfigDetail, consumerInfo, restoreState } from "./info.ts";
 import { ConsumerMatches } from "./matches.ts";
@@ -35,6 +37,9 @@ const LIFT_SPAN_MS = 60_000;
 const FLOOR_LAG_MAX = 50;
 
 export type Action = "" | "create" | "update";
+
+/** As long as a name of a file may be: there the reference keeps consumers. */
+const STORED_NAME_MAX_BYTES = 255;
 
 const view = new StoredMessage();
 
@@ -182,7 +187,8 @@ export class Consumers implements StreamConsumers, ConsumerHost {
 
   #create(name: string, wanted: ConsumerConfig, list: Frozen | undefined): Consumer {
     const { context } = this.stream.account;
-    const config = withThreshold(wanted);
+    const config = withThreshold(wanted, wanted.durable_name !== undefined);
+    if (isPersistent(this.stream, config) && toByteString(name).length > STORED_NAME_MAX_BYTES) throw storeError();
     const start = startOf(this.stream.store, config, list);
     const consumer = new Consumer(this, name, config, context.clock.nowNs(), new ConsumerState(settlingOf(config.ack_policy), start.next), start.frozen);
     try {
@@ -191,7 +197,7 @@ export class Consumers implements StreamConsumers, ConsumerHost {
       this.#persistence.deleted(consumer);
       consumer.stop("replaced");
       context.log.error(`Consumer '${this.stream.account.name} > ${this.stream.name} > ${name}' can not be written: ${error instanceof Error ? error.message : String(error)}`);
-      throw apiError(10012, { err: "error creating store for consumer" });
+      throw storeError();
     }
     this.#add(consumer);
     consumer.start();
@@ -208,10 +214,10 @@ export class Consumers implements StreamConsumers, ConsumerHost {
   }
 
   #update(consumer: Consumer, wanted: ConsumerConfig): void {
-    const config = consumer.config.durable_name === undefined ? withThreshold(wanted) : wanted;
-    checkUpdate(consumer.config, config, () => consumer.push !== undefined && this.stream.account.link.hasInterest(consumer.deliverSubject));
+    const config = withThreshold(wanted, consumer.config.durable_name !== undefined);
     const others = [...this.#byName.values()].filter((other) => other !== consumer);
     checkWorkQueue(this.stream, config, false, others);
+    checkUpdate(consumer.config, config, () => consumer.push !== undefined && this.stream.account.link.hasInterest(consumer.deliverSubject));
     if (sameConfig(consumer.config, config)) return;
     const filtersChanged = !sameFilters(consumer.config, config);
     if (filtersChanged) this.#matches.remove(consumer);
@@ -288,7 +294,8 @@ export class Consumers implements StreamConsumers, ConsumerHost {
     consumer.reset(next);
     this.#strays.delete(consumer);
     this.redefine(consumer);
-    this.#recheckAll();
+    // Who goes beyond the end says nothing about what is there.
+    if (next <= this.stream.store.state.lastSeq + 1) this.#recheckAll();
   }
 
   expired(consumer: Consumer): void {
@@ -513,6 +520,10 @@ export class Consumers implements StreamConsumers, ConsumerHost {
     const soonMs = CHECK_MIN_MS + this.stream.account.context.random.integer(CHECK_SPAN_MS);
     consumer.start(Math.min((consumer.config.ack_wait ?? 0) / 1e6, soonMs));
   }
+}
+
+function storeError(): Error {
+  return apiError(10012, { err: "error creating store for consumer" });
 }
 
 function stored(consumer: Consumer, seq: number): void {

@@ -18,7 +18,8 @@ export function consumerInfo(consumer: Consumer, detail: ConfigDetail): Consumer
     name: consumer.name,
     created: timestamp(consumer.createdNs),
     ...(detail === "none" ? {} : { config: detail === "stored" ? config : withDynamicMetadata(config) }),
-    delivered: pair(state.delivered, consumer.lastDeliveredMs),
+    // Before the first delivery it says how far the consumer has looked.
+    delivered: pair(state.delivered.delivery === 0 ? { delivery: 0, seq: state.next - 1 } : state.delivered, consumer.lastDeliveredMs),
     ack_floor: pair(state.floor, state.settling === "none" ? 0 : consumer.lastAckedMs),
     num_ack_pending: state.pending.size,
     num_redelivered: config.max_deliver === 1 ? 0 : state.redelivered.size,

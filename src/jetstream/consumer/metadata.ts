@@ -11,12 +11,15 @@ const REQUIRED_LEVEL = "_nats.req.level";
 const SERVER_LEVEL = "_nats.level";
 const SERVER_VERSION = "_nats.ver";
 
+/** The zero time, in whatever zone: no moment at all. */
+const ZERO_MS = Date.parse("0001-01-01T00:00:00Z");
+
 type Metadata = Readonly<Record<string, string>>;
 
 /** The API level that the features of a consumer ask for. */
 function requiredLevel(config: ConsumerConfig): number {
   if (config.ack_policy === "flow_control") return 4;
-  return config.pause_until !== undefined || config.priority_policy !== undefined || (config.priority_groups?.length ?? 0) > 0 || (config.priority_timeout ?? 0) > 0 ? 1 : 0;
+  return (config.pause_until !== undefined && Date.parse(config.pause_until) !== ZERO_MS) || config.priority_policy !== undefined || (config.priority_groups?.length ?? 0) > 0 || (config.priority_timeout ?? 0) > 0 ? 1 : 0;
 }
 
 /** The metadata to store: that of the request, without what only the server says, and the level. */

@@ -66,6 +66,13 @@ export class Pause {
   }
 }
 
+/** A time of the wire, moved to UTC. */
+export function inUtc(text: string): string {
+  if (text.endsWith("Z")) return text;
+  const dot = /\.\d+/.exec(text)?.[0] ?? "";
+  return `${new Date(text.replace(dot, "")).toISOString().slice(0, -5)}${dot}Z`;
+}
+
 /** A time in the wire's form, from milliseconds since the Unix epoch. */
 export function timestampOfMs(ms: number): string {
   return timestamp(BigInt(Math.round(ms * 1e6)));

@@ -50,6 +50,7 @@ export class Pin {
   /** The request that claimed the pin came to nothing. */
   release(): void {
     this.#id = "";
+    this.#alarm.cancel();
   }
 
   /** The client with the pin has asked again. */
@@ -57,10 +58,9 @@ export class Pin {
     this.#alarm.set(this.#owner.context.clock.nowMs() + (this.#owner.config.priority_timeout ?? 0) / 1e6);
   }
 
-  unpin(reason: "admin" | "timeout"): void {
+  unpin(reason: "admin" | "timeout", group = this.#group): void {
     this.#id = "";
     this.#alarm.cancel();
-    const group = this.#group === "" ? (this.#owner.config.priority_groups?.[0] ?? "") : this.#group;
     this.#advise("UNPINNED", "consumer_group_unpinned", { group, reason });
     this.#owner.wake();
   }

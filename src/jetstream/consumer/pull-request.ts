@@ -2,13 +2,12 @@
  * Pull requests as they arrive: what a client asks for, and how that is read from a payload. Clients send the same text again and again, so what it means is
  * remembered. Spec: consumers, section 8.1.
  */
+import { parseInteger } from "./integer.ts";
 import { bool, decodeJson, duration, int, int64, object, text } from "../json/index.ts";
 
 export interface PullOptions {
-  /** Messages wanted, at least 1. */
+  /** Messages wanted, as written: 0 and less act as 1. */
   readonly batch: number;
-  /** As written: what `max_batch` is compared with. */
-  readonly askedBatch: number;
   /** Milliseconds; 0: none. */
   readonly expiresMs: number;
   readonly noWait: boolean;
@@ -31,7 +30,6 @@ const PRIORITY_PLAIN = 10;
 
 const ONE: PullOptions = {
   batch: 1,
-  askedBatch: 1,
   expiresMs: 0,
   noWait: false,
   maxBytes: 0,
@@ -77,16 +75,14 @@ export function parsePullRequest(payload: string): PullOptions {
 
 function parse(payload: string): PullOptions {
   if (payload.startsWith("{")) return fromJson(payload);
-  const batch = /^[+-]?\d+$/.test(payload) ? Number(payload) : 1;
-  return { ...ONE, batch: Math.max(1, batch), askedBatch: batch };
+  const batch = parseInteger(payload) ?? 1;
+  return { ...ONE, batch };
 }
 
 function fromJson(payload: string): PullOptions {
   const raw = decodeJson(Buffer.from(payload, "latin1").toString("utf8"), shape, false);
-  const batch = raw.batch ?? 0;
   return {
-    batch: Math.max(1, batch),
-    askedBatch: batch,
+    batch: raw.batch ?? 0,
     expiresMs: (raw.expires ?? 0) / 1e6,
     noWait: raw.no_wait ?? false,
     maxBytes: raw.max_bytes ?? 0,

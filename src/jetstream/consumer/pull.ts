@@ -75,11 +75,11 @@ export class PullOutlet implements Outlet {
   #refusal(options: PullOptions): string | undefined {
     const { max_batch: maxBatch = 0, max_expires: maxExpires = 0, max_bytes: maxBytes = 0, priority_policy: policy, priority_groups: groups = [] } = this.#owner.config;
     if (options.heartbeatMs > 0 && 2 * options.heartbeatMs > options.expiresMs) return "400 Bad Request - heartbeat value too large";
-    if (maxBatch > 0 && options.askedBatch > maxBatch) return `409 Exceeded MaxRequestBatch of ${maxBatch}`;
+    if (maxBatch > 0 && options.batch > maxBatch) return `409 Exceeded MaxRequestBatch of ${maxBatch}`;
     if (maxExpires > 0 && options.expiresMs * 1e6 > maxExpires) return `409 Exceeded MaxRequestExpires of ${formatDuration(BigInt(maxExpires))}`;
     if (maxBytes > 0 && options.maxBytes > maxBytes) return `409 Exceeded MaxRequestMaxBytes of ${maxBytes}`;
     if (!options.isJson) return undefined;
-    if ((options.minPending > 0 || options.minAckPending > 0) && policy !== "overflow") return "400 Bad Request - Not a Overflow Priority consumer";
+    if ((options.minPending !== 0 || options.minAckPending !== 0) && policy !== "overflow") return "400 Bad Request - Not a Overflow Priority consumer";
     if (options.id !== "" && policy !== "pinned_client") return "400 Bad Request - Not a Pinned Client Priority consumer";
     if (options.priority < 0 || options.priority > 9) return "400 Bad Request - Priority must be between 0 and 9";
     if (policy === undefined) return undefined;
@@ -166,6 +166,7 @@ export class PullOutlet implements Outlet {
           continue;
         }
         fresh = claim === "fresh";
+        if (fresh) this.#pin.announce();
         header += `Nats-Pin-Id: ${this.#pin.id}\r\n`;
       }
       const size = request.hasBudget ? sizeOf(offer, header) : 0;
@@ -175,7 +176,6 @@ export class PullOutlet implements Outlet {
         if (fresh) this.#pin?.release();
         continue;
       }
-      if (fresh) this.#pin?.announce();
       if (link.forward(to, message.subject, offer.ack, header, message.buffer, message.headerStart, message.bodyStart, offer.bodyEnd) === 0) {
         // A subscription that takes nothing any more.
         this.#waiting.shift();
@@ -240,7 +240,7 @@ export class PullOutlet implements Outlet {
   /** Tells how much was left of the request. */
   #end(request: WaitingRequest, text: string): void {
     request.closed = true;
-    this.#status(request.reply, `${text}\r\nNats-Pending-Messages: ${request.wanted}\r\nNats-Pending-Bytes: ${Math.max(0, request.bytesLeft)}`);
+    this.#status(request.reply, `${text}\r\nNats-Pending-Messages: ${request.wanted}\r\nNats-Pending-Bytes: ${request.bytesLeft}`);
   }
 
   #status(reply: string, text: string): void {
@@ -280,9 +280,9 @@ export class PullOutlet implements Outlet {
     return [this.#pin?.describe(group) ?? { group, pinned_ts: "0001-01-01T00:00:00Z" }];
   }
 
-  /** An operator takes the pin away. */
-  unpin(): void {
-    this.#pin?.unpin("admin");
+  /** An operator takes the pin away, and hears that also where there is none. */
+  unpin(group: string): void {
+    (this.#pin ?? new Pin(this.#owner)).unpin("admin", group);
     this.#owner.wake();
   }
 }

@@ -9,7 +9,7 @@ const shape = object({ seq: uint64 }, "JSApiConsumerResetRequest");
 /** The next sequence that the request asks for. Throws `ApiError`. */
 export function resetTarget(consumer: Consumer, body: string): number {
   let seq = 0;
-  if (body.trim() !== "") {
+  if (body !== "") {
     try {
       seq = decodeJson(body, shape, false).seq ?? 0;
     } catch (error) {
@@ -17,8 +17,9 @@ export function resetTarget(consumer: Consumer, body: string): number {
       throw error;
     }
   }
-  const { config, state, filters, host } = consumer;
-  if (seq === 0) return state.floor.seq + 1;
+  const { config, state, host } = consumer;
+  // Messages that were given up keep the floor that is shown, but are not gone back to.
+  if (seq === 0) return (state.pending.size === 0 ? Math.max(state.floor.seq, state.delivered.seq) : state.floor.seq) + 1;
   const refuse = (err: string): Error => apiError(10204, { err });
   switch (config.deliver_policy) {
     case "all":
@@ -27,7 +28,7 @@ export function resetTarget(consumer: Consumer, body: string): number {
       if (seq < (config.opt_start_seq ?? 0)) throw refuse("below start seq");
       return seq;
     case "by_start_time":
-      if (seq < seqAtTime(host.stream.store, filters, config.opt_start_time)) throw refuse("below start time");
+      if (seq < seqAtTime(host.stream.store, [], config.opt_start_time)) throw refuse("below start time");
       return seq;
     default:
       throw refuse("not allowed");

@@ -79,10 +79,11 @@ function handleFlow(account: AssetAccount, message: Message, subject: string): b
 export function handlePull(account: JetStreamAccount, message: Message, subject: string, origin: Subscriber | undefined): boolean {
   const isReset = subject.startsWith(RESET_PREFIX);
   const tokens = subject.slice((isReset ? RESET_PREFIX : NEXT_PREFIX).length).split(".");
-  if (tokens.length !== 2) return false;
+  // Unlike pull requests, resets are for the API as a whole, which has nothing to say where there is no consumer.
+  if (tokens.length !== 2) return isReset;
   const consumers = consumersOf(account, fromByteString(tokens[0]));
   const consumer = consumers?.get(fromByteString(tokens[1]));
-  if (consumers === undefined || consumer === undefined) return false;
+  if (consumers === undefined || consumer === undefined) return isReset;
   const reply = message.reply();
   if (reply === "") return true;
   if (isReset) reset(consumers, consumer, message, reply);
@@ -91,23 +92,22 @@ export function handlePull(account: JetStreamAccount, message: Message, subject:
 }
 
 function next(consumer: Consumer, message: Message, reply: string, origin: Subscriber | undefined): void {
-  const { pull } = consumer;
-  if (pull === undefined) return consumer.answer(reply, "409 Consumer is push based");
-  if (message.headerLength > 0 && !isLevelMet(headerOf(message))) return consumer.answer(reply, "412 Required Api Level");
+  if (consumer.pull !== undefined && message.headerLength > 0 && !isLevelMet(headerOf(message))) return consumer.answer(reply, "412 Required Api Level");
   const start = message.bodyStart + message.headerLength;
-  pull.request(message.buffer.latin1Slice(start, message.bodyEnd), reply, origin);
+  consumer.ask(message.buffer.latin1Slice(start, message.bodyEnd), reply, origin);
 }
 
 function reset(consumers: Consumers, consumer: Consumer, message: Message, reply: string): void {
   const type = "io.nats.jetstream.api.v1.consumer_reset_response";
   const body = message.buffer.toString("utf8", message.bodyStart + message.headerLength, message.bodyEnd);
   const header = message.headerLength === 0 ? "" : headerOf(message);
-  const identity = headerValue(header, IDENTITY_HEADER) === undefined ? "" : `NATS/1.0\r\n${IDENTITY_HEADER} ${consumers.streamIdentity}\r\n\r\n`;
+  let identity = "";
   const respond = (response: Readonly<Record<string, unknown>>): void => consumers.respond(reply, identity, toByteString(encodeJson({ type, ...response })));
   try {
     if (!isLevelMet(header)) throw apiError(10185);
     const seq = resetTarget(consumer, body);
     consumers.reset(consumer, seq);
+    if (headerValue(header, IDENTITY_HEADER) !== undefined) identity = `NATS/1.0\r\n${IDENTITY_HEADER} ${consumers.streamIdentity}\r\n\r\n`;
     const done = (): void => respond({ ...consumerInfo(consumer, "shown"), reset_seq: seq });
     if (consumer.counted === undefined) done();
     else void consumer.counted.then(done);

@@ -51,13 +51,11 @@ function clampStart(next: number, first: number, last: number): number {
   return Math.max(Math.min(next, last + 1), first);
 }
 
-/** First sequence at or after a time; with filters the first that matches. */
+/** First sequence at or after a time; with filters the first message that matches, if that came later. */
 export function seqAtTime(store: MessageStore, filters: readonly string[], at: string | undefined): number {
   const { seconds, nanos } = instantOf(at ?? "");
   const seq = store.seqAtTime(seconds, nanos);
-  if (filters.length === 0) return seq;
-  const matching = store.next(filters, seq, undefined);
-  return matching === 0 ? store.state.lastSeq + 1 : matching;
+  return filters.length === 0 ? seq : Math.max(seq, store.next(filters, 1, undefined));
 }
 
 /** RFC 3339 in UTC as seconds and nanoseconds since the Unix epoch. */

@@ -118,21 +118,18 @@ export class ConsumerState {
     this.pending.remove(seq);
   }
 
-  /** Messages below `first` left the stream by a purge. Whether anything changed. */
-  purgeBelow(first: number): boolean {
+  /** Messages below `first` left the stream by a purge. */
+  purgeBelow(first: number): void {
     const { floor, pending } = this;
-    const moved = this.next < first;
-    if (moved) this.next = first;
-    let changed = moved || floor.seq < first - 1;
+    this.next = Math.max(this.next, first);
     for (let lowest = pending.firstSeq; lowest !== 0 && lowest < first; lowest = pending.firstSeq) {
       floor.delivery = Math.max(floor.delivery, pending.deliveryOf(lowest));
       pending.remove(lowest);
-      changed = true;
     }
     for (const seq of this.redelivered.keys()) if (seq < first) this.redelivered.delete(seq);
     if (floor.seq < first - 1) floor.seq = first - 1;
-    if (changed && pending.size === 0) this.#settleAll();
-    return changed;
+    this.delivered.seq = Math.max(this.delivered.seq, this.next - 1);
+    if (pending.size === 0) this.#settleAll();
   }
 
   /** Nothing is pending: all that was delivered is settled, and what was skipped counts as passed. */

@@ -7,6 +7,7 @@ import { apiError } from "../api/errors.ts";
 import type { ConsumerStream } from "../seams.ts";
 import type { ConsumerConfig, DeliverPolicy } from "../wire.ts";
 import { effectiveReplicas } from "./effective.ts";
+import { isInRange, isInteger } from "./integer.ts";
 
 const DESCRIPTION_MAX_BYTES = 4096;
 const METADATA_MAX_BYTES = 128 * 1024;
@@ -159,7 +160,9 @@ function checkStart(config: ConsumerConfig): void {
 export function samplingPercent(frequency: string | undefined): number {
   if (frequency === undefined) return 0;
   const text = frequency.endsWith("%") ? frequency.slice(0, -1) : frequency;
-  if (!/^[+-]?\d+$/.test(text)) throw apiError(10095, { err: `strconv.Atoi: parsing ${goQuote(text)}: invalid syntax` });
+  const refuse = (why: string): Error => apiError(10095, { err: `strconv.Atoi: parsing ${goQuote(text)}: ${why}` });
+  if (!isInteger(text)) throw refuse("invalid syntax");
+  if (!isInRange(text)) throw refuse("value out of range");
   const percent = Number(text);
   if (percent < 0) throw apiError(10095, { err: "<nil>" });
   return percent;

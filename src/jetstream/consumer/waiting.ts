@@ -5,7 +5,7 @@
 import type { PullOptions } from "./pull-request.ts";
 
 export class WaitingRequest {
-  /** Messages still wanted. */
+  /** Messages still wanted; as asked for, so not above 0 for a request that named no number: it gets one all the same. */
   wanted: number;
   /** Bytes left of the budget; meaningless without one. */
   bytesLeft: number;

@@ -4,6 +4,7 @@
  * Spec: streams, section 2.6.
  */
 import { hasWildcard } from "../../routing/index.ts";
+import type { PurgeNotice } from "../seams.ts";
 import type { Filters } from "../store/index.ts";
 import type { Stream } from "./stream.ts";
 import type { Sweep } from "./sweep.ts";
@@ -25,6 +26,11 @@ export interface PurgeRequest {
   readonly seq: number;
   /** So many of the newest stay; 0: not asked for. */
   readonly keep: number;
+}
+
+/** What a sweep removed of messages that were picked by their subject: the sequence of the latest. */
+interface Picked {
+  last: number;
 }
 
 export class Purger {
@@ -49,40 +55,39 @@ export class Purger {
   #clear(): number {
     const { messages } = this.stream.store.clear();
     // Nothing is left to be counted.
-    for (const _ of this.#told(this.stream.lastSeq + 1, undefined)) continue;
+    for (const _ of this.#told({ below: this.stream.lastSeq + 1, filter: undefined })) continue;
     return messages;
   }
 
   /** The newest messages below `end` stay, so many of them. */
   *#keep(filters: Filters, keep: number, end: number): Sweep {
     const total = yield* this.#count(filters);
-    if (keep >= total) return 0;
+    if (keep >= total) {
+      for (const _ of this.#told({ below: 0, filter: filters[0] })) yield 0;
+      return 0;
+    }
     if (filters.length > 0 && total <= SORTED_MOST && this.#isFew(total, end)) {
       const sequences = yield* this.#sequences(filters, end);
       const going = sequences.length - keep;
-      return going <= 0 ? 0 : yield* this.#removeAndTell(this.#removeThese(sequences.subarray(0, going)), sequences[going], filters[0]);
+      return going <= 0 ? 0 : yield* this.#removeThese(sequences.subarray(0, going), sequences[going], filters);
     }
     const at = yield* this.#keepFrom(filters, keep, total, end);
-    return at === 0 ? 0 : yield* this.#purgeBelow(at, filters);
+    return at === 0 ? 0 : yield* this.#purgeBelow(at, filters, total - keep === 1 && filters.length === 0 ? this.stream.store.state.firstSeq : undefined);
   }
 
   /** Who asks for everything below a sequence moves consumers there, also when nothing has to go. */
-  *#purgeBelow(below: number, filters: Filters): Sweep {
-    if (filters.length > 0) return yield* this.#removeBelow(below, filters);
-    if (below <= 1) return 0;
-    const removed = yield* this.#compact(below);
-    for (const _ of this.#told(below, undefined)) yield removed;
+  *#purgeBelow(below: number, filters: Filters, only?: number): Sweep {
+    if (filters.length === 0 && below <= 1) return 0;
+    const picked: Picked = { last: 0 };
+    const removed = filters.length > 0 ? yield* this.#removeMatching(below, filters, picked) : yield* this.#compact(below);
+    for (const _ of this.#told({ below, filter: filters[0], ...single(removed, picked.last > 0 ? picked.last : only) })) yield removed;
     return removed;
   }
 
   *#removeBelow(below: number, filters: Filters): Sweep {
-    const [filter] = filters;
-    return yield* this.#removeAndTell(filter === undefined ? this.#compact(below) : this.#removeMatching(below, filters), below, filter);
-  }
-
-  *#removeAndTell(work: Sweep, below: number, filter: string | undefined): Sweep {
-    const removed = yield* work;
-    if (removed > 0) for (const _ of this.#told(below, filter)) yield removed;
+    const picked: Picked = { last: filters.length > 0 ? 0 : this.stream.store.state.firstSeq };
+    const removed = filters.length > 0 ? yield* this.#removeMatching(below, filters, picked) : yield* this.#compact(below);
+    if (removed > 0) for (const _ of this.#told({ below, filter: filters[0], ...single(removed, picked.last) })) yield removed;
     return removed;
   }
 
@@ -96,9 +101,9 @@ export class Purger {
     return removed + store.compact(below).messages;
   }
 
-  *#removeMatching(below: number, filters: Filters): Sweep {
+  *#removeMatching(below: number, filters: Filters, picked: Picked): Sweep {
     const isOne = filters.length === 1 && !hasWildcard(filters[0]);
-    return !isOne && this.#isFew(yield* this.#count(filters), below) ? yield* this.#removeBySubject(below, filters) : yield* this.#removeInOrder(below, filters);
+    return !isOne && this.#isFew(yield* this.#count(filters), below) ? yield* this.#removeBySubject(below, filters, picked) : yield* this.#removeInOrder(below, filters, picked);
   }
 
   /** Whether so many messages that match are found sooner by their subjects than among all below a sequence. */
@@ -115,35 +120,39 @@ export class Purger {
     }
   }
 
-  *#removeInOrder(below: number, filters: Filters): Sweep {
+  *#removeInOrder(below: number, filters: Filters, picked: Picked): Sweep {
     const { store } = this.stream;
     let removed = 0;
     for (let seq = store.nextWithin(filters, 1, LOOKS); seq !== 0 && Math.abs(seq) < below; seq = store.nextWithin(filters, seq < 0 ? -seq : seq + 1, LOOKS)) {
-      if (seq > 0 && store.remove(seq, false) !== undefined) removed++;
+      if (seq > 0 && store.remove(seq, false) !== undefined) {
+        removed++;
+        picked.last = seq;
+      }
       yield removed;
     }
     return removed;
   }
 
-  *#removeBySubject(below: number, filters: Filters): Sweep {
+  *#removeBySubject(below: number, filters: Filters, picked: Picked): Sweep {
     let removed = 0;
     for (const subject of this.stream.store.subjects(filters)) {
       if (subject === undefined) yield removed;
       else {
         const before = removed;
-        for (const more of this.#removeInOrder(below, [subject])) yield (removed = before + more);
+        for (const more of this.#removeInOrder(below, [subject], picked)) yield (removed = before + more);
       }
     }
     return removed;
   }
 
-  *#removeThese(sequences: Float64Array): Sweep {
+  *#removeThese(sequences: Float64Array, below: number, filters: Filters): Sweep {
     const { store } = this.stream;
     let removed = 0;
     for (const seq of sequences) {
       if (store.remove(seq, false) !== undefined) removed++;
       yield removed;
     }
+    for (const _ of this.#told({ below, filter: filters[0], ...single(removed, sequences[0]) })) yield removed;
     return removed;
   }
 
@@ -187,11 +196,16 @@ export class Purger {
     return at;
   }
 
-  *#told(below: number, filter: string | undefined): Iterable<void> {
+  *#told(notice: PurgeNotice): Iterable<void> {
     const { stream } = this;
     stream.countUsage();
     stream.schedules.purged();
-    yield* stream.consumers.purged({ below, filter });
+    yield* stream.consumers.purged(notice);
     stream.touch();
   }
+}
+
+/** Which message went, when it was one among others. */
+function single(removed: number, picked: number | undefined): { readonly only?: number } {
+  return removed === 1 && picked !== undefined ? { only: picked } : {};
 }

@@ -78,8 +78,8 @@ export class Trimmer {
       this.#subjects = [];
       this.#rollups = [];
       for (let i = 0; i < sequences.length; i++) {
-        if (rollups[i] !== Rollup.None && this.#rollUp(sequences[i], subjects[i], rollups[i])) removed = true;
         if (this.#maxPerSubject > 0 && this.trimSubject(subjects[i])) removed = true;
+        if (rollups[i] !== Rollup.None && this.#rollUp(sequences[i], subjects[i], rollups[i])) removed = true;
       }
     }
     return this.trimStream() || removed;
@@ -128,21 +128,9 @@ export class Trimmer {
   }
 
   #rollUp(seq: number, subject: string, rollup: Rollup): boolean {
-    if (rollup === Rollup.All) {
-      this.#stream.purger.removeBelow(seq, undefined);
-      return true;
-    }
-    const removed = this.#stream.sweeps.run("roll-up", this.#replaced(seq, subject));
-    return removed instanceof Promise || removed > 0;
-  }
-
-  *#replaced(seq: number, subject: string): Sweep {
-    let removed = 0;
-    for (let state = this.#stream.store.subjectState(subject); state !== undefined && state.first < seq; state = this.#stream.store.subjectState(subject)) {
-      if (this.#stream.removeMessage(state.first, false) === undefined) break;
-      yield ++removed;
-    }
-    return removed;
+    // For consumers this is a purge: they go on behind what was replaced.
+    this.#stream.purger.removeBelow(seq, rollup === Rollup.All ? undefined : subject);
+    return true;
   }
 
   /** Brings everything within changed limits, in slices. A promise: until then. */

@@ -1,0 +1,125 @@
+/** Differences that are meant, by name: each says which sessions show it, so that the rest can be compared. */
+import type { Difference } from "./consumers-compare.ts";
+import type { Session } from "./consumers-session.ts";
+
+export interface Known {
+  readonly name: string;
+  readonly holds: (session: Session, difference: Difference) => boolean;
+}
+
+/** Whether a step before `at` sends such a body. */
+function sent({ ops }: Session, at: number, pattern: RegExp): boolean {
+  return ops.slice(0, at + 1).some((op) => op.kind === "request" && pattern.test(op.body));
+}
+
+/** Whether a consumer that had a filter was made one without before, or at, the step. */
+function lostFilter({ ops }: Session, at: number): boolean {
+  const filtered = new Set<string>();
+  for (const op of ops.slice(0, at + 1)) {
+    const name = op.kind === "request" ? /^\$JS\.API\.CONSUMER\.(?:DURABLE\.)?CREATE\.[^.]+\.([^.]+)/.exec(op.subject)?.[1] : undefined;
+    if (name === undefined || op.kind !== "request") continue;
+    if (/"filter_subjects?":(?!\[\]|""|null)/.test(op.body)) filtered.add(name);
+    else if (filtered.has(name)) return true;
+  }
+  return false;
+}
+
+/** Whether a consumer has had two deliver groups before, or at, the step. */
+function changedGroup({ ops }: Session, at: number): boolean {
+  const groups = new Map<string, string>();
+  for (const op of ops.slice(0, at + 1)) {
+    const name = op.kind === "request" ? /^\$JS\.API\.CONSUMER\.(?:DURABLE\.)?CREATE\.[^.]+\.([^.]+)/.exec(op.subject)?.[1] : undefined;
+    if (name === undefined || op.kind !== "request") continue;
+    const group = /"deliver_group":"([^"]*)"/.exec(op.body)?.[1] ?? "";
+    if ((groups.get(name) ?? group) !== group) return true;
+    groups.set(name, group);
+  }
+  return false;
+}
+
+export const KNOWN: readonly Known[] = [
+  {
+    // In the reference it begins behind the messages without match that came after, as far as it has looked.
+    name: "a reset to the floor begins right behind what was settled",
+    holds: (session, { at, texts }) => {
+      const op = session.ops[at];
+      return op?.kind === "request" && op.subject.startsWith("$JS.API.CONSUMER.RESET.") && !/"seq":[1-9]/.test(op.body) && texts.every((text) => text.includes('"ack_floor"'));
+    },
+  },
+  {
+    // The reference looks at it before it becomes nothing.
+    name: "a negative priority timeout asks for no API level",
+    holds: (session, { at }) => sent(session, at, /"priority_timeout":-/),
+  },
+  {
+    // The reference goes on looking for subscribers of the old group.
+    name: "a new deliver group counts together with a new deliver subject",
+    holds: (session, { at }) => changedGroup(session, at),
+  },
+  {
+    // How far the reference has looked depends on what woke it, and it is not woken here though there is room again.
+    name: "a purge wakes those who waited for room",
+    holds: (session, { at, texts }) => {
+      const op = session.ops[at];
+      return op?.kind === "request" && op.subject.startsWith("$JS.API.STREAM.PURGE.") && texts.every((text) => /"delivered":|"num_ack_pending"|JS\.ACK/.test(text));
+    },
+  },
+  {
+    // Whether it is settled before or after the message that pushed it out is delivered.
+    name: "a pending message that others push out moves the floor",
+    holds: (session, { at, texts }) => session.ops[at]?.kind === "publish" && ["max_msgs", "max_msgs_per_subject"].some((limit) => limit in session.stream || sent(session, at, new RegExp(limit))) && texts.every((text) => text.includes('"ack_floor"')),
+  },
+  {
+    // The reference goes on at the next message.
+    name: "a consumer that is no longer paused delivers at once",
+    holds: (session, { at }) => {
+      const op = session.ops[at];
+      return op?.kind === "request" && op.subject.startsWith("$JS.API.CONSUMER.PAUSE.");
+    },
+  },
+  {
+    // The reference counts subjects then, though each message is delivered.
+    name: "what waits for a consumer of last messages is counted exactly, also anew",
+    holds: (session, { at, texts }) => sent(session, at, /"last_per_subject"/) && texts.every((text) => /"num_pending"|JS\.ACK/.test(text)),
+  },
+  {
+    // The reference is not woken, and does not count new messages.
+    name: "a consumer that loses its filter takes everything",
+    holds: (session, { at }) => lostFilter(session, at),
+  },
+  {
+    // As far as consumers go nothing happened.
+    name: "a roll-up that replaces nothing moves nobody",
+    holds: (session, { at, texts }) => {
+      const op = session.ops[at];
+      return op?.kind === "publish" && op.messages.some(({ header }) => header.includes("Rollup: sub")) && texts.every((text) => text.includes('"ack_floor"'));
+    },
+  },
+  {
+    // The reference counts messages that are stored before the start, too.
+    name: "what waits for a consumer that starts in the future is counted exactly",
+    holds: (session, { at, texts }) => sent(session, at, /"opt_start_seq":(?!1\b)\d/) && texts.every((text) => /"num_pending"|JS\.ACK/.test(text)),
+  },
+  {
+    // The reference looks for subscribers after the answer.
+    name: "the answer to a new deliver subject tells whether somebody subscribes to it",
+    holds: (session, { at, texts }) => sent(session, at, /"deliver_subject"/) && texts.every((text) => / request \[0\]/.test(text.split("\n")[0] ?? "") && text.includes('"push_bound"')),
+  },
+  {
+    // What the reference does with it depends on flow control and policy; here it changes nothing.
+    name: "an acknowledgement that nobody was asked for does no harm",
+    holds: (session, { at }) => {
+      const op = session.ops[at];
+      return op?.kind === "raw" || (op?.kind === "ack" && op.edit !== undefined && (op.edit[0] === 5 || op.edit[0] === 6 || op.edit[0] === 3));
+    },
+  },
+  {
+    // Where the floor is behind the first message, or several messages go, the reference leaves what was purged pending until it is due, or not, as its threads have it.
+    name: "a purge by subject settles every pending message that went",
+    holds: (session, { at, texts }) => {
+      const op = session.ops[at];
+      const purges = (op?.kind === "request" && op.subject.startsWith("$JS.API.STREAM.PURGE.") && op.body.includes('"filter"')) || (op?.kind === "publish" && op.messages.some(({ header }) => header.includes("Rollup: sub")));
+      return purges && texts.every((text) => /"num_ack_pending":[1-9]/.test(text) || text.startsWith("advisories"));
+    },
+  },
+];
