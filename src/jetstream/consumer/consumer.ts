@@ -27,7 +27,7 @@ import { ReplayPace } from "./replay.ts";
 import type { Frozen } from "./start.ts";
 import type { ConsumerState } from "./state.ts";
 import { samplingPercent } from "./validate.ts";
-import { NOTHING, UNCOMMITTED, Walk } from "./walk.ts";
+import { NOTHING, SEARCHING, UNCOMMITTED, Walk } from "./walk.ts";
 
 /** Messages between two looks at the clock. */
 const CLOCK_EVERY = 32;
@@ -248,8 +248,9 @@ export class Consumer implements OutletOwner {
     return true;
   }
 
-  /** Nothing to deliver now: who wants no waiting is told, and new messages wake the consumer. */
+  /** Nothing to deliver now: who wants no waiting is told, and new messages wake the consumer. Whether to look on. */
   #rest(found: number): boolean {
+    if (found === SEARCHING) return true;
     if (found === UNCOMMITTED) this.host.wakeOnCommit(this);
     else if (!this.#isStalled) this.#outlet.drained();
     this.isHungry = true;

@@ -14,6 +14,11 @@ const STEP_LISTED = 1024;
 /** No message waits, or the next one is not committed yet. */
 export const NOTHING = 0;
 export const UNCOMMITTED = -1;
+/** The next message was not found yet: it is looked for in steps. */
+export const SEARCHING = -2;
+
+/** Messages that a step looks at. */
+const STEP_LOOKED = 8192;
 
 /** What is being counted: entries of the list before `listed`, and what `ahead` has looked at. */
 interface Recount {
@@ -65,7 +70,11 @@ export class Walk {
       if (state.next <= committed) state.next = committed + 1;
       return NOTHING;
     }
-    const seq = store.next(this.filters, Math.max(state.next, this.#searchFrom), into);
+    const seq = store.nextWithin(this.filters, Math.max(state.next, this.#searchFrom), STEP_LOOKED, into);
+    if (seq < 0) {
+      this.#searchFrom = -seq;
+      return SEARCHING;
+    }
     if (seq === 0) {
       // Records that cannot be read any more were counted.
       this.numPending = 0;

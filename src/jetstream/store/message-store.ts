@@ -141,7 +141,7 @@ export interface MessageStore {
   /** The last message at or before `from` that matches; 0 when there is none. */
   previous(filters: Filters, from: number, into: StoredMessage | undefined): number;
   /** As `next`, but looks at no more than about `most` messages: then it returns minus the sequence to go on from. */
-  nextWithin(filters: Filters, from: number, most: number): number;
+  nextWithin(filters: Filters, from: number, most: number, into?: StoredMessage): number;
   previousWithin(filters: Filters, from: number, most: number): number;
   /** The first message at or after `from` that was stored with one of the bits of `mask`; 0 when there is none. Reads no record. */
   nextMarked(mask: number, from: number): number;

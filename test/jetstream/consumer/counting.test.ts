@@ -161,3 +161,21 @@ test("nothing is delivered while it is counted, and a request that does not wait
   const [first] = [...world.model].filter(([seq, subject]) => seq >= MIDDLE && (SECOND(subject) || ENDS_IN_1(subject))).map(([, subject]) => subject);
   expect(answers).toEqual([first]);
 });
+
+test("what is far away is looked for in steps, and those that do not wait are not told before it is found", async () => {
+  const world = new World(12);
+  const { double } = world;
+  world.fill(MESSAGES, 20_000);
+  // More than a few subjects, so that messages are looked at one by one.
+  for (let i = 0; i < 100; i++) world.publish(`far.away.${i}`);
+  const answers: string[] = [];
+  double.link.subscribe("answers", (_message, subject) => answers.push(subject) > 0);
+  const consumer = double.create("c", { filter_subject: "far.away.*" });
+  expect(consumer.numPending).toBe(100);
+  consumer.pull?.request('{"batch":2,"no_wait":true}', "answers", undefined);
+  let turns = 0;
+  for (; answers.length === 0 && turns < 1000; turns++) await double.turns(1);
+  expect(turns).toBeGreaterThan(5);
+  await double.turns(10);
+  expect(answers).toEqual(["far.away.0", "far.away.1"]);
+});

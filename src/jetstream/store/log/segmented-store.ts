@@ -143,8 +143,12 @@ export abstract class SegmentedStore<S extends Segment> implements MessageStore 
     }
   }
 
-  nextWithin(filters: Filters, from: number, most: number): number {
-    return this.search.nextWithin(this.#compile(filters), from, most);
+  nextWithin(filters: Filters, from: number, most: number, into?: StoredMessage): number {
+    const filter = this.#compile(filters);
+    for (;;) {
+      const seq = this.search.nextWithin(filter, from, most);
+      if (seq <= 0 || into === undefined || this.#fillHit(seq, into)) return seq;
+    }
   }
 
   previousWithin(filters: Filters, from: number, most: number): number {
