@@ -20,11 +20,20 @@ export class Tails {
     this.#bytes = Math.min(TAIL_BYTES, segmentBytes / TAILS_PER_SEGMENT);
   }
 
-  /** A first tail of a segment, with room for so many bytes. */
+  /** A first tail of a segment, with room for so many bytes: where a store is busy the window before the last one, else a small one. */
   begin(segment: FileSegment, bytes: number): ByteWindow {
-    const tail = (segment.tail = new ByteWindow(Math.max(bytes, TAIL_FIRST_BYTES)));
+    const spare = this.#takeSpare();
+    const tail = (segment.tail = spare !== undefined && spare.capacity >= bytes ? spare : new ByteWindow(Math.max(bytes, TAIL_FIRST_BYTES)));
     tail.start = segment.end;
+    tail.length = 0;
     return tail;
+  }
+
+  /** The window before the present one, if it is of the usual size. */
+  #takeSpare(): ByteWindow | undefined {
+    const spare = this.#previous?.window;
+    this.#previous = undefined;
+    return spare !== undefined && spare.capacity >= this.#bytes && spare.capacity <= 2 * this.#bytes ? spare : undefined;
   }
 
   isHalfFull(tail: ByteWindow): boolean {
@@ -38,12 +47,13 @@ export class Tails {
 
   /** Begins a new tail of the active segment, in the window before the last one if that is of the usual size. `tail`, of `segment`, is written. */
   turn(segment: FileSegment, tail: ByteWindow, active: FileSegment): void {
-    const spare = this.#previous?.window;
+    const isNeeded = active === segment || active.tail === undefined;
+    const next = isNeeded ? (this.#takeSpare() ?? new ByteWindow(this.#bytes)) : undefined;
     this.#previous = { segment, window: tail };
-    const next = spare !== undefined && spare.capacity >= this.#bytes && spare.capacity <= 2 * this.#bytes ? spare : new ByteWindow(this.#bytes);
+    if (next === undefined) return;
     next.start = active.end;
     next.length = 0;
-    if (active === segment || active.tail === undefined) active.tail = next;
+    active.tail = next;
   }
 
   /** The tail, or the one before it, that has the bytes at a place. */
