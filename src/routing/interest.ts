@@ -279,6 +279,12 @@ export class Interest {
     return new SubjectEntry(hash, subject, this.#generation, this.matchReply(subject));
   }
 
+  /** As `findReply`, for a subject that is already a byte string. */
+  findReplySubject(subject: string): SubjectEntry {
+    this.#lookups++;
+    return new SubjectEntry(hashSubject(subject), subject, this.#generation, this.matchReply(subject));
+  }
+
   #kind = "";
   #kindGeneration = -1;
   #kindResult: MatchResult = NO_MATCH;

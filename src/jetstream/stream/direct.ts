@@ -127,7 +127,7 @@ export class DirectReader {
     if (header !== "" && !isLevelMet(header)) return refuse("412 Required Api Level");
     const request = readRequest(body, subject);
     if (typeof request === "string") return refuse(request);
-    const to = link.account.interest.findSubject(reply);
+    const to = link.account.interest.findReplySubject(reply);
     if (request.batch === 0 && request.multiLast.length === 0) {
       const seq = selectMessage(this.#stream, request, view);
       if (seq === 0) return refuse("404 Message Not Found");

@@ -4,7 +4,7 @@
  */
 import { SubjectTransform, hasNoEmptyToken } from "../../routing/index.ts";
 import { toByteString } from "../../util/bytes.ts";
-import { timestamp } from "../../util/timestamp.ts";
+import { timestampOf } from "../../util/timestamp.ts";
 import { StoredMessage } from "../store/index.ts";
 import type { StreamConfig } from "../wire.ts";
 import type { Stream } from "./stream.ts";
@@ -85,5 +85,5 @@ function effectiveRule(config: StreamConfig): { readonly src: string; readonly d
 
 /** RFC 3339. */
 export function timeOf({ seconds, nanos }: { readonly seconds: number; readonly nanos: number }): string {
-  return timestamp(BigInt(seconds) * 1_000_000_000n + BigInt(nanos));
+  return timestampOf(seconds, nanos);
 }

@@ -22,7 +22,6 @@ export class CompiledFilter {
   readonly all: boolean;
   /** Set when the filter is one subject. */
   readonly literal: string | undefined;
-  readonly patterns: readonly Pattern[];
   /** No subject matches two of them, as in every consumer: what each of them matches can be added up. */
   readonly areApart: boolean;
   /** Sequences in `[barrenFrom, barrenTo)` are known to hold nothing that matches: messages are only ever added at the end. */
@@ -35,15 +34,22 @@ export class CompiledFilter {
   verdictId = 0;
   verdictEpoch = -1;
   verdict = false;
+  readonly #distinct: readonly string[];
+  #patterns: readonly Pattern[] | undefined;
 
   constructor(filters: Filters) {
     this.all = filters.length === 0 || filters.includes(REST);
-    const distinct = [...new Set(filters)];
+    // Who reads single messages has a new filter for each.
+    const distinct = filters.length > 1 ? [...new Set(filters)] : filters;
+    this.#distinct = distinct;
     this.literal = !this.all && distinct.length === 1 && !hasWildcard(distinct[0]) ? distinct[0] : undefined;
-    this.patterns = distinct.map((filter) => {
+    this.areApart = distinct.length === 1 || (distinct.length <= COMPARED_MAX && distinct.every((one, i) => distinct.every((other, k) => k <= i || !subjectsOverlap(one, other))));
+  }
+
+  get patterns(): readonly Pattern[] {
+    return (this.#patterns ??= this.#distinct.map((filter) => {
       const tokens = filter.split(".");
       return { tokens, isOpen: tokens[tokens.length - 1] === REST };
-    });
-    this.areApart = distinct.length <= COMPARED_MAX && distinct.every((one, i) => distinct.every((other, k) => k <= i || !subjectsOverlap(one, other)));
+    }));
   }
 }
