@@ -7,7 +7,7 @@ import type { EndOfTurn, JetStreamContext } from "./context.ts";
 export type Sliced<T> = Generator<void, T, void>;
 
 /** One slice. */
-const SLICE_MS = 8;
+const SLICE_MS = 4;
 
 /** Does all of it now: for what is known to be little. */
 export function finishNow<T>(work: Sliced<T>): T {

@@ -85,7 +85,7 @@ export interface JetStreamSpec {
   readonly kind: "jetstream";
   readonly action:
     | "publish-sync" | "publish-async" | "pull" | "push" | "ordered" | "kv-put" | "kv-get" | "kv-watch"
-    | "object" | "purge" | "delete" | "subjects" | "memory" | "assets";
+    | "object" | "purge" | "delete" | "subjects" | "memory" | "assets" | "holds";
   readonly storage: "file" | "memory";
   /** Messages, requests or assets, whatever the action counts. */
   readonly count: number;

@@ -108,6 +108,7 @@ export function jetstreamWorkloads(): readonly Workload[] {
     workload("subjects-1m", "1,000,000 subjects", { action: "subjects", storage: "file", count: 1_000_000, payloadBytes: 128 }),
     ...each((storage, short) => workload(`rss-1m-${short}`, `1,000,000 messages, 128 B, ${storage}`, { action: "memory", storage, count: 1_000_000, payloadBytes: 128 })),
     workload("assets", "1,000 streams with a consumer each", { action: "assets", storage: "file", count: 1000, payloadBytes: 0 }),
+    ...each((storage, short) => workload(`holds-${short}`, `longest ping beside requests about 1,000,000 subjects, ${storage}`, { action: "holds", storage, count: 1_000_000, payloadBytes: 16 })),
     recovery("recovery", "start with 5,000,000 messages after a shutdown", false),
     recovery("recovery-kill", "start with 5,000,000 messages after SIGKILL", true),
   ];

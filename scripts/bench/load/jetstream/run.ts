@@ -4,6 +4,7 @@ import { cpuSeconds, residentBytes } from "../../proc.ts";
 import type { JetStreamSpec, Target } from "../spec.ts";
 import { measure, memoryFigure, rateFigures } from "../window.ts";
 import { pull, push, requests } from "./consume.ts";
+import { holds } from "./holds.ts";
 import { Peer, request } from "./peer.ts";
 import { latencyFigures, publishAll, publishAsync, publishSync } from "./publish.ts";
 
@@ -71,6 +72,8 @@ export async function runJetStream(spec: JetStreamSpec, target: Target): Promise
       return object(target, spec);
     case "assets":
       return assets(admin, target, spec);
+    case "holds":
+      return holds(admin, target, spec);
   }
 }
 
