@@ -26,9 +26,13 @@ export class RecordReader {
       if (window === undefined) return undefined;
       const wanted = window.start + window.length - place >= RECORD_HEADER_BYTES ? lengthAt(window, place - window.start) : RECORD_HEADER_BYTES;
       if (wanted > segment.end - place) return undefined;
-      if (window.end < place + wanted) window = windows.whole(segment, place, wanted);
-      if (window !== undefined && window.length === RECORD_HEADER_BYTES) window = windows.whole(segment, place, lengthAt(window, place - window.start));
-      return window;
+      if (window.end >= place + wanted) return window;
+      window = windows.whole(segment, place, wanted);
+      if (window === undefined || window.end - place < RECORD_HEADER_BYTES) return undefined;
+      // Only now is it known how long a record is whose head was cut.
+      const length = lengthAt(window, place - window.start);
+      if (window.end >= place + length || length > segment.end - place) return window;
+      return windows.whole(segment, place, length);
     } catch (error) {
       this.folder.context.log.error(`JetStream could not read ${segment.file.path}: ${error instanceof Error ? error.message : String(error)}`);
       return undefined;

@@ -104,6 +104,10 @@ function* rewrite(host: RewriteHost, sources: readonly FileSegment[]): Job {
         if (chunk.length > 0 && chunk.length + length > CHUNK_BYTES) {
           write();
           yield;
+          if (!host.segments.includes(source)) return;
+          // Found again: others read meanwhile, into the same window.
+          slot--;
+          continue;
         }
         chunk.reserve(length);
         window.buffer.copy(chunk.buffer, chunk.length, at, at + length);

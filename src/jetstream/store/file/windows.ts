@@ -48,7 +48,8 @@ export class Windows {
 
   /** As `at`, with at least so many bytes behind the place. */
   whole(segment: FileSegment, place: number, bytes: number): ByteWindow | undefined {
-    const piece = this.#latest ?? new Piece(0);
+    let piece = this.#latest;
+    if (piece === undefined) this.#pieces.push((piece = new Piece(0)));
     return this.#read(piece, segment, place, Math.max(bytes, piece.readBytes));
   }
 
