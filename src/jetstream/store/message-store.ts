@@ -147,6 +147,8 @@ export interface MessageStore {
   countPending(filters: Filters, from: number, lastPerSubject: boolean): number;
   /** Sequences, ascending, of the last message at or below `upTo` of each subject that matches; undefined when there are more than `max`. */
   lastPerSubject(filters: Filters, upTo: number, max: number): number[] | undefined;
+  /** The same in steps, between which messages may come and go. */
+  lastOfEach(filters: Filters, upTo: number, max: number): Generator<void, number[] | undefined, void>;
   /** Gaps between first and last as `[first, last]` pairs, ascending, in steps: `undefined` is where a caller may pause. */
   deletedRanges(): Iterable<readonly [number, number] | undefined>;
 

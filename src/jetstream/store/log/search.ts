@@ -300,6 +300,22 @@ export class Search<S extends Segment> {
     return { messages: this.subjects.messages(id), first: this.firstOf(id), last: this.lastOf(id) };
   }
 
+  /** As `lastPerSubject`, in steps between which messages may come and go. */
+  *lastOfEach(filter: CompiledFilter, upTo: number, max: number): Generator<void, number[] | undefined, void> {
+    const found: number[] = [];
+    for (const id of this.walkSubjects(filter)) {
+      if (id === NOT_YET) {
+        yield;
+        continue;
+      }
+      const isKnown = !this.subjects.lastIsStale(id) && this.subjects.last(id) <= upTo;
+      const seq = isKnown ? this.subjects.last(id) : this.previousOf(id, upTo, 0);
+      if (seq !== 0 && found.push(seq) > max) return undefined;
+      if (!isKnown || found.length % STEP_NODES === 0) yield;
+    }
+    return found.sort((a, b) => a - b);
+  }
+
   // Counting
 
   /** Messages that match, in steps between which messages may come and go. */

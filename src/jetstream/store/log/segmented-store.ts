@@ -296,6 +296,10 @@ export abstract class SegmentedStore<S extends Segment> implements MessageStore 
     return this.search.lastPerSubject(this.#compile(filters), upTo, max);
   }
 
+  lastOfEach(filters: Filters, upTo: number, max: number): Generator<void, number[] | undefined, void> {
+    return this.search.lastOfEach(this.#compile(filters), upTo, max);
+  }
+
   deletedRanges(): Iterable<readonly [number, number] | undefined> {
     return this.search.deletedRanges();
   }

@@ -71,6 +71,7 @@ export function expectAnswers(store: MessageStore, model: Model, places: readonl
       for (const last of [false, true]) expect(["pending", filters, from, last, store.countPending(filters, from, last)]).toEqual(["pending", filters, from, last, model.pending(filters, from, last)]);
       expect(["lasts", filters, from, store.lastPerSubject(filters, from, 1000)]).toEqual(["lasts", filters, from, model.lasts(filters, from).map(({ seq }) => seq)]);
     }
+    for (const from of places) expect(finishNow(store.lastOfEach(filters, from, 1000))).toEqual(model.lasts(filters, from).map(({ seq }) => seq));
     const subjects = model.subjects(filters);
     expect(new Map(namesOf(store, filters).map((name) => [name, store.subjectState(name)]))).toEqual(subjects);
     expect(store.countSubjects(filters, 1000)).toBe(subjects.size);
