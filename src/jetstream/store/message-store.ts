@@ -130,6 +130,8 @@ export interface MessageStore {
   subjectOf(seq: number): string | undefined;
   /** How many messages the subject of a message has, without reading it; 0 when it is not there. */
   crowdOf(seq: number): number;
+  /** How many messages a subject has. Quick: where its first and last are need not be known. */
+  messagesOf(subject: string): number;
   /** Undefined when nothing is stored under the subject. */
   subjectState(subject: string): SubjectState | undefined;
   /**

@@ -33,6 +33,8 @@ export class FileSegment extends Segment {
   isQueued = false;
   /** Records could not be read: its index is not saved, so that every start finds out and says so. */
   isDamaged = false;
+  /** Its index was let go because there were too many. */
+  wasCrowdedOut = false;
   /** Holds messages that have to be made unreadable by a rewrite. */
   mustErase = false;
   #removed: Uint8Array | undefined;

@@ -101,7 +101,7 @@ export class Search<S extends Segment> {
     const { segments } = this.list;
     for (let i = this.list.place(from); i < segments.length && segments[i].first <= to; i++) {
       const segment = segments[i];
-      if (segment.live === 0 || segment.last < from) continue;
+      if (segment.live === 0 || segment.last < from || segment.members?.has(id) === false) continue;
       const index = this.list.indexOf(segment);
       const slot = index.nextOf(id, index.slotFrom(from));
       if (slot < 0) continue;
@@ -209,7 +209,7 @@ export class Search<S extends Segment> {
     const { segments } = this.list;
     for (let i = this.list.place(from); i >= 0 && segments[i].last >= to; i--) {
       const segment = segments[i];
-      if (segment.live === 0 || segment.first > from) continue;
+      if (segment.live === 0 || segment.first > from || segment.members?.has(id) === false) continue;
       const index = this.list.indexOf(segment);
       const slot = index.previousOf(id, index.slotFrom(from + 1) - 1);
       if (slot < 0) continue;

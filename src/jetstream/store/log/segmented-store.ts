@@ -262,6 +262,11 @@ export abstract class SegmentedStore<S extends Segment> implements MessageStore 
     return slot < 0 ? NO_SUBJECT : index.ids[slot];
   }
 
+  messagesOf(subject: string): number {
+    const id = this.subjectTable.find(subject);
+    return id === NO_SUBJECT ? 0 : this.subjectTable.messages(id);
+  }
+
   subjectState(subject: string): SubjectState | undefined {
     const id = this.subjectTable.find(subject);
     return id === NO_SUBJECT || this.subjectTable.messages(id) === 0 ? undefined : this.search.subjectState(id);

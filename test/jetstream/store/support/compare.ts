@@ -84,6 +84,9 @@ export function expectAnswers(store: MessageStore, model: Model, places: readonl
     for (const nanos of [0, 5]) expect(store.seqAtTime(seconds, nanos)).toBe(model.atTime(seconds, nanos));
   }
   expect(rangesOf(store)).toEqual(model.deleted());
-  for (const [subject, state] of model.subjects([])) expect(store.subjectState(subject)).toEqual(state);
+  for (const [subject, state] of model.subjects([])) {
+    expect(store.messagesOf(subject)).toBe(state.messages);
+    expect(store.subjectState(subject)).toEqual(state);
+  }
   expect(store.subjectState("nowhere")).toBeUndefined();
 }
