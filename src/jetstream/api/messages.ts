@@ -38,7 +38,7 @@ function get(request: ApiRequest): ApiAnswer | undefined | Promise<ApiAnswer> {
   const stream = streamOf(request);
   stream.settle();
   const work = selectMessage(stream, { seq, last: toByteString(last), next: toByteString(next), startTime }, view);
-  const found = startInSlices(request.account.context, whileOpen(stream, work));
+  const found = typeof work === "number" ? work : startInSlices(request.account.context, whileOpen(stream, work));
   // What was found in a later slice is read again: others have used the view since.
   return found instanceof Promise ? found.then((seq) => shown(seq !== 0 && !stream.isClosed && stream.store.load(seq, view) ? seq : 0, noHeaders)) : shown(found, noHeaders);
 }

@@ -132,10 +132,10 @@ export class DirectReader {
     const to = link.account.interest.findSubject(reply);
     const stream = this.#stream;
     if (request.batch === 0 && request.multiLast.length === 0) {
-      return this.#whenFound(selectMessage(stream, request, view), (seq, isLater) => {
-        if (seq === 0 || (isLater && !stream.store.load(seq, view))) refuse("404 Message Not Found");
-        else this.#send(to, request, seq, "");
-      });
+      const answer = (seq: number): void => (seq === 0 ? refuse("404 Message Not Found") : this.#send(to, request, seq, ""));
+      const found = selectMessage(stream, request, view);
+      if (typeof found === "number") return answer(found);
+      return this.#whenFound(found, (seq, isLater) => answer(!isLater || stream.store.load(seq, view) ? seq : 0));
     }
     this.#whenFound(planBatch(stream, request), (plan) => {
       if (typeof plan === "string") return refuse(plan);

@@ -1,5 +1,6 @@
 /** What a direct get asks for, and which messages that is. Spec: streams, section 3. */
 import { bool, decodeJson, int, JsonError, list, object, text, time, uint64 } from "../json/index.ts";
+import { hasWildcard } from "../../routing/index.ts";
 import { toByteString } from "../../util/bytes.ts";
 import type { Sliced } from "../slices.ts";
 import type { Filters, StoredMessage } from "../store/index.ts";
@@ -90,12 +91,14 @@ export function seqAt(stream: Stream, time: string): number {
   return stream.store.seqAtTime(seconds, Number(fraction.padEnd(9, "0").slice(0, 9)));
 }
 
-/** Finds the one message that is asked for, in steps; returns its sequence, or 0. Its record can be read, and is in `into` until there is a pause. */
-export function* selectMessage(stream: Stream, request: Pick<DirectRequest, "seq" | "last" | "next" | "startTime">, into: StoredMessage): Sliced<number> {
+/** Finds the one message that is asked for, or in steps when a filter may match little; tells its sequence, or 0. It is in `into` until there is a pause. */
+export function selectMessage(stream: Stream, request: Pick<DirectRequest, "seq" | "last" | "next" | "startTime">, into: StoredMessage): number | Sliced<number> {
   const { store } = stream;
-  if (request.last !== "") return yield* lastMessage(stream, [request.last], into);
+  const { last, next } = request;
+  if (last !== "") return hasWildcard(last) ? lastMessage(stream, [last], into) : store.previous([last], stream.lastSeq, into);
   const from = request.startTime === "" ? request.seq : seqAt(stream, request.startTime);
-  if (request.next !== "" || request.startTime !== "") return yield* nextMessage(stream, request.next === "" ? ALL : [request.next], from, into);
+  if (next !== "") return hasWildcard(next) ? nextMessage(stream, [next], from, into) : store.next([next], from, into);
+  if (request.startTime !== "") return store.next(ALL, from, into);
   return store.load(request.seq, into) ? request.seq : 0;
 }
 
