@@ -1,7 +1,8 @@
 /** Requests about single messages. Spec: streams, sections 2.4 and 2.5. */
 import { bool, int, object, text, time, uint64 } from "../json/index.ts";
+import { startInSlices } from "../slices.ts";
 import { StoredMessage } from "../store/index.ts";
-import { selectMessage, timeOf } from "../stream/index.ts";
+import { selectMessage, timeOf, whileOpen } from "../stream/index.ts";
 import { fromByteString, toByteString } from "../../util/bytes.ts";
 import { apiError } from "./errors.ts";
 import type { ApiAnswer, ApiRequest, Route } from "./router.ts";
@@ -27,7 +28,7 @@ const getShape = object(
 
 const view = new StoredMessage();
 
-function get(request: ApiRequest): ApiAnswer | undefined {
+function get(request: ApiRequest): ApiAnswer | undefined | Promise<ApiAnswer> {
   if (request.body === "") throw apiError(10003);
   const { seq = 0, last_by_subj: last = "", next_by_subj: next = "", batch = 0, max_bytes: maxBytes = 0, start_time: startTime = "", no_hdr: noHeaders = false } = decodeBody(request, getShape);
   const asksNothing = seq === 0 && last === "" && next === "" && startTime === "";
@@ -36,7 +37,14 @@ function get(request: ApiRequest): ApiAnswer | undefined {
   if (request.account.offline.has(fromByteString(request.tokens[0]))) return undefined;
   const stream = streamOf(request);
   stream.settle();
-  const found = selectMessage(stream, { seq, last: toByteString(last), next: toByteString(next), startTime }, view);
+  const work = selectMessage(stream, { seq, last: toByteString(last), next: toByteString(next), startTime }, view);
+  const found = typeof work === "number" ? work : startInSlices(request.account.context, whileOpen(stream, work));
+  // What was found in a later slice is read again: others have used the view since.
+  return found instanceof Promise ? found.then((seq) => shown(seq !== 0 && !stream.isClosed && stream.store.load(seq, view) ? seq : 0, noHeaders)) : shown(found, noHeaders);
+}
+
+/** What is in the view. Throws 10037. */
+function shown(found: number, noHeaders: boolean): ApiAnswer {
   if (found === 0) throw apiError(10037);
   const { buffer, headerStart, bodyStart, end } = view;
   return {

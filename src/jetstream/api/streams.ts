@@ -5,9 +5,9 @@ import { subjectsOverlap } from "../../routing/index.ts";
 import { fromByteString, toByteString } from "../../util/bytes.ts";
 import type { JetStreamAccount } from "../account.ts";
 import { discardFolder } from "../store/index.ts";
-import { startInSlices } from "../slices.ts";
+import { type Sliced, startInSlices } from "../slices.ts";
 import { checkOverlap, checkUpdate, type DetailedInfo, detailedInfo, infoAfterChange, invalidConfig, listedInfo, NO_PAGES, normaliseStreamConfig, type RawStreamConfig, sameConfig, Stream, streamRequestShape } from "../stream/index.ts";
-import type { StreamConfig } from "../wire.ts";
+import type { StreamConfig, StreamInfo } from "../wire.ts";
 import { ApiError, apiError } from "./errors.ts";
 import type { ApiAnswer, ApiRequest, Route } from "./router.ts";
 
@@ -205,17 +205,32 @@ function names(request: ApiRequest): ApiAnswer {
   return { body: { total: streams.length, offset, limit: NAMES_PAGE, streams: names.length === 0 ? null : names } };
 }
 
-function list(request: ApiRequest): ApiAnswer {
+function list(request: ApiRequest): ApiAnswer | Promise<ApiAnswer> {
   const { streams, offset } = page(request);
-  const { offline } = request.account;
-  const reasons = Object.fromEntries([...offline].sort(([a], [b]) => (a < b ? -1 : 1)));
-  return {
-    body: {
-      total: streams.length,
-      offset,
-      limit: LIST_PAGE,
-      streams: streams.slice(offset, offset + LIST_PAGE).map(listedInfo),
-      ...(offline.size === 0 ? {} : { missing: Object.keys(reasons), offline: reasons }),
-    },
+  const answer = (infos: readonly StreamInfo[]): ApiAnswer => {
+    const { offline } = request.account;
+    const reasons = Object.fromEntries([...offline].sort(([a], [b]) => (a < b ? -1 : 1)));
+    return {
+      body: {
+        total: streams.length,
+        offset,
+        limit: LIST_PAGE,
+        streams: infos,
+        ...(offline.size === 0 ? {} : { missing: Object.keys(reasons), offline: reasons }),
+      },
+    };
   };
+  const infos = startInSlices(request.account.context, listed(streams.slice(offset, offset + LIST_PAGE)));
+  return infos instanceof Promise ? infos.then(answer) : answer(infos);
+}
+
+/** For the time of its first message each stream may have to read. */
+function* listed(streams: readonly Stream[]): Sliced<readonly StreamInfo[]> {
+  const infos: StreamInfo[] = [];
+  for (const stream of streams) {
+    if (stream.isClosed) continue;
+    infos.push(listedInfo(stream));
+    yield;
+  }
+  return infos;
 }

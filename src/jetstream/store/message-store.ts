@@ -152,6 +152,8 @@ export interface MessageStore {
   subjectOf(seq: number): string | undefined;
   /** How many messages the subject of a message has, without reading it; 0 when it is not there. */
   crowdOf(seq: number): number;
+  /** How many messages a subject has. Quick: where its first and last are need not be known. */
+  messagesOf(subject: string): number;
   /** Undefined when nothing is stored under the subject. */
   subjectState(subject: string): SubjectState | undefined;
   /**
@@ -171,6 +173,8 @@ export interface MessageStore {
   lastPerSubject(filters: Filters, upTo: number, max: number): number[] | undefined;
   /** The same of all messages and without a maximum: the list where that is found soon, else what finds it in steps. */
   listLast(filters: Filters): number[] | Listing;
+  /** The same in steps, between which messages may come and go. */
+  lastOfEach(filters: Filters, upTo: number, max: number): Generator<void, number[] | undefined, void>;
   /** Gaps between first and last as `[first, last]` pairs, ascending, in steps: `undefined` is where a caller may pause. */
   deletedRanges(): Iterable<readonly [number, number] | undefined>;
 

@@ -7,10 +7,12 @@ import type { Timer } from "../../platform/index.ts";
 import type { Message, SubjectEntry } from "../../routing/index.ts";
 import { toByteString } from "../../util/bytes.ts";
 import { isLevelMet } from "../api/dispatch.ts";
+import { type Sliced, startInSlices } from "../slices.ts";
 import { StoredMessage } from "../store/index.ts";
 import { type BatchPlan, type DirectRequest, planBatch, readRequest, selectMessage, statusOf } from "./directrequest.ts";
 import { timeOf } from "./republish.ts";
 import type { Stream } from "./stream.ts";
+import { whileOpen } from "./whileopen.ts";
 
 const PREFIX = "$JS.API.DIRECT.GET.";
 /** Reads are shared out among the servers of a cluster; this server is one of them. */
@@ -128,14 +130,33 @@ export class DirectReader {
     const request = readRequest(body, subject);
     if (typeof request === "string") return refuse(request);
     const to = link.account.interest.findReplySubject(reply);
+    const stream = this.#stream;
     if (request.batch === 0 && request.multiLast.length === 0) {
-      const seq = selectMessage(this.#stream, request, view);
-      if (seq === 0) return refuse("404 Message Not Found");
-      return this.#send(to, request, seq, "");
+      const answer = (seq: number): void => (seq === 0 ? refuse("404 Message Not Found") : this.#send(to, request, seq, ""));
+      const found = selectMessage(stream, request, view);
+      if (typeof found === "number") return answer(found);
+      return this.#whenFound(found, (seq, isLater) => answer(!isLater || stream.store.load(seq, view) ? seq : 0));
     }
-    const plan = planBatch(this.#stream, request);
-    if (typeof plan === "string") return refuse(plan);
-    this.#running.push({ plan, to, sent: 0, bytes: 0, pending: plan.pending, lastSeq: 0 });
+    this.#whenFound(planBatch(stream, request), (plan) => {
+      if (typeof plan === "string") return refuse(plan);
+      this.#running.push({ plan, to, sent: 0, bytes: 0, pending: plan.pending, lastSeq: 0 });
+      stream.touch();
+    });
+  }
+
+  /** Goes on with what is found in steps: at once, or later, unless the stream is closed by then. */
+  #whenFound<T>(work: Sliced<T>, goOn: (found: T, isLater: boolean) => void): void {
+    const stream = this.#stream;
+    const found = startInSlices(stream.account.context, whileOpen(stream, work));
+    if (!(found instanceof Promise)) return goOn(found, false);
+    void found.then(
+      (found) => {
+        if (!stream.isClosed) goOn(found, true);
+      },
+      (error: unknown) => {
+        if (!stream.isClosed) throw error;
+      },
+    );
   }
 
   /** Sends what is in `view`. */

@@ -1,11 +1,15 @@
 /** What a direct get asks for, and which messages that is. Spec: streams, section 3. */
 import { bool, decodeJson, int, JsonError, list, object, text, time, uint64 } from "../json/index.ts";
+import { hasWildcard } from "../../routing/index.ts";
 import { toByteString } from "../../util/bytes.ts";
-import type { StoredMessage } from "../store/index.ts";
+import type { Sliced } from "../slices.ts";
+import type { Filters, StoredMessage } from "../store/index.ts";
 import type { Stream } from "./stream.ts";
 import { ALL } from "./trim.ts";
 
 const SUBJECTS_MAX = 1024;
+/** Messages that are looked at in one step. */
+const STEP_MESSAGES = 4096;
 
 const shape = object({
   seq: uint64,
@@ -87,14 +91,33 @@ export function seqAt(stream: Stream, time: string): number {
   return stream.store.seqAtTime(seconds, Number(fraction.padEnd(9, "0").slice(0, 9)));
 }
 
-/** Finds the one message that is asked for, into `into`; returns its sequence, or 0. */
-export function selectMessage(stream: Stream, request: Pick<DirectRequest, "seq" | "last" | "next" | "startTime">, into: StoredMessage): number {
+/** Finds the one message that is asked for, or in steps when a filter may match little; tells its sequence, or 0. It is in `into` until there is a pause. */
+export function selectMessage(stream: Stream, request: Pick<DirectRequest, "seq" | "last" | "next" | "startTime">, into: StoredMessage): number | Sliced<number> {
   const { store } = stream;
-  if (request.last !== "") return store.previous([request.last], stream.lastSeq, into);
+  const { last, next } = request;
+  if (last !== "") return hasWildcard(last) ? lastMessage(stream, [last], into) : store.previous([last], stream.lastSeq, into);
   const from = request.startTime === "" ? request.seq : seqAt(stream, request.startTime);
-  if (request.next !== "") return store.next([request.next], from, into);
+  if (next !== "") return hasWildcard(next) ? nextMessage(stream, [next], from, into) : store.next([next], from, into);
   if (request.startTime !== "") return store.next(ALL, from, into);
   return store.load(request.seq, into) ? request.seq : 0;
+}
+
+/** The first message at or after `from` that matches and, if it is to be read into `into`, can be. */
+function* nextMessage({ store }: Stream, filters: Filters, from: number, into: StoredMessage | undefined): Sliced<number> {
+  for (let seq = store.nextWithin(filters, from, STEP_MESSAGES); ; seq = store.nextWithin(filters, from, STEP_MESSAGES)) {
+    if (seq === 0 || (seq > 0 && (into === undefined || store.load(seq, into)))) return seq;
+    from = seq < 0 ? -seq : seq + 1;
+    yield;
+  }
+}
+
+function* lastMessage({ store, lastSeq }: Stream, filters: Filters, into: StoredMessage): Sliced<number> {
+  for (let from = lastSeq; ; ) {
+    const seq = store.previousWithin(filters, from, STEP_MESSAGES);
+    if (seq === 0 || (seq > 0 && store.load(seq, into))) return seq;
+    from = seq < 0 ? -seq : seq - 1;
+    yield;
+  }
 }
 
 /** A batch that is to be sent. */
@@ -113,17 +136,17 @@ export interface BatchPlan {
   pendingAfter(lastSeq: number): number | undefined;
 }
 
-/** The batch, or the status that says why there is none. */
-export function planBatch(stream: Stream, request: DirectRequest): BatchPlan | string {
+/** The batch, or the status that says why there is none; found in steps. */
+export function* planBatch(stream: Stream, request: DirectRequest): Sliced<BatchPlan | string> {
   const maxBytes = request.maxBytes > 0 ? request.maxBytes : stream.account.context.settings.maxPending;
-  return request.multiLast.length > 0 ? planLast(stream, request, maxBytes) : planRange(stream, request, maxBytes);
+  return request.multiLast.length > 0 ? yield* planLast(stream, request, maxBytes) : yield* planRange(stream, request, maxBytes);
 }
 
-function planRange(stream: Stream, request: DirectRequest, maxBytes: number): BatchPlan | string {
+function* planRange(stream: Stream, request: DirectRequest, maxBytes: number): Sliced<BatchPlan | string> {
   const { store } = stream;
   const filters = request.next === "" || request.next === ">" ? ALL : [request.next];
   const start = request.startTime === "" ? Math.max(1, request.seq) : seqAt(stream, request.startTime);
-  const first = store.next(filters, start, undefined);
+  const first = yield* nextMessage(stream, filters, start, undefined);
   // Who asks for less than nothing hears only how much there would be.
   if (first === 0 && request.batch > 0) return "404 Message Not Found";
   return {
@@ -138,7 +161,7 @@ function planRange(stream: Stream, request: DirectRequest, maxBytes: number): Ba
   };
 }
 
-function planLast(stream: Stream, request: DirectRequest, maxBytes: number): BatchPlan | string {
+function* planLast(stream: Stream, request: DirectRequest, maxBytes: number): Sliced<BatchPlan | string> {
   const { store } = stream;
   const { state } = store;
   let upTo = state.lastSeq;
@@ -147,7 +170,7 @@ function planLast(stream: Stream, request: DirectRequest, maxBytes: number): Bat
     upTo = seqAt(stream, request.upToTime) - 1;
     if (upTo < state.firstSeq) return "404 No Results";
   }
-  const found = store.lastPerSubject(request.multiLast, upTo, SUBJECTS_MAX);
+  const found = yield* store.lastOfEach(request.multiLast, upTo, SUBJECTS_MAX);
   if (found === undefined) return "413 Too Many Results";
   if (found.length === 0) return "404 No Results";
   const sequences = found.filter((seq) => seq >= request.seq);

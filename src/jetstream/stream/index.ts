@@ -9,3 +9,4 @@ export { StagedStore } from "./staged.ts";
 export { Stream, UnfinishedError } from "./stream.ts";
 export { checkOverlap } from "./subjects.ts";
 export { checkUpdate } from "./update.ts";
+export { whileOpen } from "./whileopen.ts";

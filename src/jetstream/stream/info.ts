@@ -3,13 +3,13 @@ import { isValidConfiguredSubject } from "../../routing/index.ts";
 import { fromByteString } from "../../util/bytes.ts";
 import { timestamp } from "../../util/timestamp.ts";
 import { encodeJson } from "../../protocol/index.ts";
-import { apiError } from "../api/errors.ts";
 import { JsonPieces } from "../json/index.ts";
 import type { Sliced } from "../slices.ts";
 import type { StreamConfig, StreamInfo, StreamState } from "../wire.ts";
 import { withDynamicMetadata } from "./metadata.ts";
 import { timeOf } from "./republish.ts";
 import type { Stream } from "./stream.ts";
+import { whileOpen } from "./whileopen.ts";
 
 const ZERO_TIME = "0001-01-01T00:00:00Z";
 const SUBJECTS_PAGE = 100_000;
@@ -115,15 +115,6 @@ export function* detailedInfo(stream: Stream, details: StateDetails): Sliced<Det
   const { settings, server } = stream.account.context;
   const state = stateOf(stream, { subjects, deleted });
   return { paging, info: infoOf(stream, { config: withDynamicMetadata(stream.config), state, domain: settings.domain, leader: server.name }) };
-}
-
-/** Work on a stream that may be gone after a pause. */
-function* whileOpen<T>(stream: Stream, work: Sliced<T>): Sliced<T> {
-  for (let step = work.next(); ; step = work.next()) {
-    if (step.done === true) return step.value;
-    yield;
-    if (stream.isClosed) throw apiError(10059);
-  }
 }
 
 function* subjectsOf(stream: Stream, { subjects: filter, offset }: StateDetails): Sliced<{ readonly subjects: JsonPieces | undefined; readonly paging: Paging }> {

@@ -121,9 +121,9 @@ export class Trimmer {
     const stream = this.#stream;
     const most = this.#isSweeping ? SWEEPING_REMOVALS : Number.POSITIVE_INFINITY;
     for (let removed = 0; ; removed++) {
+      if (removed === most || stream.store.messagesOf(subject) <= this.#maxPerSubject) return removed > 0;
       const state = stream.store.subjectState(subject);
-      if (removed === most || state === undefined || state.messages <= this.#maxPerSubject) return removed > 0;
-      if (stream.removeMessage(state.first, false) === undefined) return removed > 0;
+      if (state === undefined || stream.removeMessage(state.first, false) === undefined) return removed > 0;
     }
   }
 

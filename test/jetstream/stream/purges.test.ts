@@ -1,32 +1,22 @@
 /** Purges take what an array says, in steps that look at a bounded number of messages and subjects. */
 import { expect, test } from "bun:test";
 import * as fc from "fast-check";
-import { MemoryStore } from "../../../src/jetstream/store/memory/memory-store.ts";
 import { type PurgeRequest, Purger } from "../../../src/jetstream/stream/purge.ts";
 import type { Stream } from "../../../src/jetstream/stream/index.ts";
 import type { Sweep } from "../../../src/jetstream/stream/sweep.ts";
 import { subjectMatches } from "../../../src/routing/index.ts";
-
-const EMPTY = Buffer.alloc(0);
+import { LOOKS_MOST, LookingStore } from "./looking.ts";
 
 /** As much of a stream as purges need; each step of a sweep is followed by `between`. */
 class World {
-  readonly store = new MemoryStore(1, { onCommitted: () => undefined, onFailed: () => undefined });
-  readonly told: { readonly below: number; readonly filter: string | undefined }[] = [];
-  steps = 0;
-  looked = 0;
+  readonly store = new LookingStore();
+  readonly told: { readonly below: number; readonly filter?: string }[] = [];
   mostLooked = 0;
   between = (): void => undefined;
   readonly #purger: Purger;
 
   constructor() {
     const { store } = this;
-    // Whatever is looked at is asked of the table: which subject a message has, whether it matches, which node is next.
-    const { subjectTable } = store;
-    for (const name of ["matches", "nextSiblingOf", "childByToken", "messagesOfChildren"] as const) {
-      const plain = subjectTable[name].bind(subjectTable) as (...of: unknown[]) => never;
-      Object.defineProperty(subjectTable, name, { value: (...of: unknown[]) => (this.looked++, plain(...of)) });
-    }
     const stream = {
       store,
       sweeps: { run: (_: string, sweep: Sweep) => this.#run(sweep) },
@@ -42,18 +32,9 @@ class World {
   }
 
   #run(sweep: Sweep): number {
-    for (;;) {
-      this.looked = 0;
-      const { done, value } = sweep.next();
-      this.mostLooked = Math.max(this.mostLooked, this.looked);
-      this.steps++;
-      if (done === true) return value;
-      this.between();
-    }
-  }
-
-  append(subject: string): void {
-    this.store.append({ subject, seconds: 1, nanos: 0, headerBytes: EMPTY, headerStart: 0, headerEnd: 0, bodyBytes: EMPTY, bodyStart: 0, bodyEnd: 0, marks: 0 });
+    const { result, mostLooked } = this.store.finish(sweep, () => this.between());
+    this.mostLooked = mostLooked;
+    return result;
   }
 
   purge(request: Partial<PurgeRequest>): number | Promise<number> {
@@ -80,13 +61,13 @@ test("what is to go is gone, the rest and what came meanwhile is there", () => {
       fc.boolean(),
       (runs, filter, seq, keep, isBusy) => {
         const world = new World();
-        for (const [subject, times] of runs) for (let i = 0; i < times; i++) world.append(subject);
+        for (const [subject, times] of runs) for (let i = 0; i < times; i++) world.store.put(subject);
         const before = world.messages();
         let came = 0;
         if (isBusy) {
           // Messages that come are never below the sequence.
           seq = Math.min(seq, before.length + 1);
-          world.between = () => void (world.append("a.b"), came++);
+          world.between = () => void (world.store.put("a.b"), came++);
         }
         const purged = world.purge(keep > 0 ? { filter, keep } : { filter, seq });
         const end = keep > 0 || seq === 0 ? before.length + 1 : seq;
@@ -116,8 +97,8 @@ const requests: readonly [string, Partial<PurgeRequest>, number][] = [
 
 test.each(requests)("a purge of %s looks at little in each step", (_, request, purged) => {
   const world = new World();
-  for (let n = 0; n < MESSAGES; n++) world.append(`A.k${n % 100}.${n}`);
+  world.store.fill(MESSAGES);
   expect(world.purge(request)).toBe(purged);
   expect(world.mostLooked).toBeGreaterThan(0);
-  expect(world.mostLooked).toBeLessThan(10_000);
+  expect(world.mostLooked).toBeLessThan(LOOKS_MOST);
 });

@@ -2,12 +2,16 @@
  * Indexes of full segments that are in memory: a bounded number of those that their files have, too, and no longer than they are used. Who only publishes keeps none: a
  * million messages cost 12 MB less.
  */
+import { Members } from "../log/members.ts";
 import type { FileSegment } from "./file-segment.ts";
 
-const INDEXES_MAX = 16;
+/** So many are kept, and more while those that were let go are wanted again: keys of a bucket that change in no order touch all segments. */
+const INDEXES = 16;
+const INDEXES_MAX = 64;
 
 export class ColdIndexes {
   #segments: FileSegment[] = [];
+  #most = INDEXES;
 
   constructor(
     /** No sync may be using its file. */
@@ -15,6 +19,7 @@ export class ColdIndexes {
   ) {}
 
   add(segment: FileSegment): void {
+    if (segment.wasCrowdedOut) this.#most = Math.min(INDEXES_MAX, this.#most + 1);
     this.#segments.push(segment);
   }
 
@@ -41,10 +46,13 @@ export class ColdIndexes {
 
   /** Lets the oldest one go when there are too many. */
   limit(): void {
-    if (this.#segments.length <= INDEXES_MAX || !this.mayClose()) return;
+    if (this.#segments.length <= this.#most || !this.mayClose()) return;
     const at = this.#segments.findIndex(isAtHand);
     // The one that was just loaded is wanted.
-    if (at >= 0 && at < this.#segments.length - 1) this.#letGo(this.#segments.splice(at, 1)[0]);
+    if (at < 0 || at === this.#segments.length - 1) return;
+    const [oldest] = this.#segments.splice(at, 1);
+    oldest.wasCrowdedOut = true;
+    this.#letGo(oldest);
   }
 
   /** Lets go of those that were not used since the last call; whether there are others. */
@@ -52,15 +60,19 @@ export class ColdIndexes {
     const kept: FileSegment[] = [];
     const mayClose = this.mayClose();
     for (const segment of this.#segments) {
+      segment.wasCrowdedOut = false;
       if (segment.isUsed || !mayClose || !isAtHand(segment)) kept.push(segment);
       else this.#letGo(segment);
       segment.isUsed = false;
     }
     this.#segments = kept;
+    if (kept.length < INDEXES) this.#most = INDEXES;
     return kept.length > 0;
   }
 
   #letGo(segment: FileSegment): void {
+    const { index } = segment;
+    if (index !== undefined && segment.isSealed) segment.members ??= new Members(index.ids, index.count);
     segment.index = undefined;
     segment.file.closeHandle();
   }

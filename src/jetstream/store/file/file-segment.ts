@@ -35,6 +35,8 @@ export class FileSegment extends Segment {
   isDamaged = false;
   /** Goes with its file as soon as what makes it superfluous is on the device. */
   isDoomed = false;
+  /** Its index was let go because there were too many. */
+  wasCrowdedOut = false;
   /** Holds messages that have to be made unreadable by a rewrite. */
   mustErase = false;
   #removed: Uint8Array | undefined;

@@ -112,6 +112,7 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
     this.list.indexOf(last);
     this.#cold.forget(last);
     last.isSealed = false;
+    last.members = undefined;
     last.isIndexSaved = false;
     this.folder.removeIndex(last.id);
     return last;

@@ -4,6 +4,7 @@
  */
 import type { Sliced } from "../../slices.ts";
 import type { LiveState } from "../log/live-state.ts";
+import { Members } from "../log/members.ts";
 import { NO_SUBJECT, type SubjectTable } from "../log/subjects.ts";
 import type { Search } from "../log/search.ts";
 import type { SegmentList } from "../log/segment.ts";
@@ -129,6 +130,7 @@ function fold(host: RecoveryHost, segment: FileSegment, local: LocalIndex): void
   segment.liveBytes = bytes;
   segment.deadBytes = Math.max(0, segment.end - bytes - segment.live * 10);
   segment.index = undefined;
+  segment.members = new Members(ids, ids.length);
   host.state.messages += segment.live;
   host.state.bytes += bytes;
 }

@@ -107,7 +107,7 @@ export class Search<S extends Segment> {
     const { segments } = this.list;
     for (let i = this.list.place(from); i < segments.length && segments[i].first <= to; i++) {
       const segment = segments[i];
-      if (segment.live === 0 || segment.last < from) continue;
+      if (segment.live === 0 || segment.last < from || segment.members?.has(id) === false) continue;
       const index = this.list.indexOf(segment);
       const slot = index.nextOf(id, index.slotFrom(from));
       if (slot < 0) continue;
@@ -215,7 +215,7 @@ export class Search<S extends Segment> {
     const { segments } = this.list;
     for (let i = this.list.place(from); i >= 0 && segments[i].last >= to; i--) {
       const segment = segments[i];
-      if (segment.live === 0 || segment.first > from) continue;
+      if (segment.live === 0 || segment.first > from || segment.members?.has(id) === false) continue;
       const index = this.list.indexOf(segment);
       const slot = index.previousOf(id, index.slotFrom(from + 1) - 1);
       if (slot < 0) continue;
@@ -297,6 +297,22 @@ export class Search<S extends Segment> {
 
   subjectState(id: number): SubjectState {
     return { messages: this.subjects.messages(id), first: this.firstOf(id), last: this.lastOf(id) };
+  }
+
+  /** As `lastPerSubject`, in steps between which messages may come and go. */
+  *lastOfEach(filter: CompiledFilter, upTo: number, max: number): Generator<void, number[] | undefined, void> {
+    const found: number[] = [];
+    for (const id of this.walkSubjects(filter)) {
+      if (id === NOT_YET) {
+        yield;
+        continue;
+      }
+      const isKnown = !this.subjects.lastIsStale(id) && this.subjects.last(id) <= upTo;
+      const seq = isKnown ? this.subjects.last(id) : this.previousOf(id, upTo, 0);
+      if (seq !== 0 && found.push(seq) > max) return undefined;
+      if (!isKnown || found.length % STEP_NODES === 0) yield;
+    }
+    return found.sort((a, b) => a - b);
   }
 
   // Counting

@@ -8,6 +8,8 @@
 const FIRST_SLOTS = 4;
 /** A search for one subject looks at so many slots before it sorts. */
 const LOOK_SLOTS = 512;
+/** Sorting costs as much as so many looks through all slots. */
+const LOOKS_BEFORE_SORT = 32;
 /** So many slots may have come since they were sorted. */
 const UNSORTED_SLOTS = 8192;
 const RADIX_BITS = 11;
@@ -24,6 +26,7 @@ export class SegmentIndex {
   #order: Uint32Array | undefined;
   #orderIds: Uint32Array | undefined;
   #ordered = 0;
+  #looks = 0;
 
   constructor(
     public base: number,
@@ -135,6 +138,10 @@ export class SegmentIndex {
     const lookTo = Math.min(count, slot + LOOK_SLOTS);
     for (; slot < lookTo; slot++) if (ids[slot] === id) return slot;
     if (slot === count) return -1;
+    if (this.#isLookedThrough()) {
+      const found = ids.indexOf(id, slot);
+      return found < count ? found : -1;
+    }
     const order = this.#sorted();
     for (let at = this.#orderFrom(id, slot); at < this.#ordered && this.#orderIds?.[at] === id; at++) if (ids[order[at]] === id) return order[at];
     for (slot = Math.max(slot, this.#ordered); slot < count; slot++) if (ids[slot] === id) return slot;
@@ -147,6 +154,7 @@ export class SegmentIndex {
     const lookTo = Math.max(-1, slot - LOOK_SLOTS);
     for (; slot > lookTo; slot--) if (ids[slot] === id) return slot;
     if (slot < 0) return -1;
+    if (this.#isLookedThrough()) return ids.lastIndexOf(id, slot);
     const order = this.#sorted();
     for (; slot >= this.#ordered; slot--) if (ids[slot] === id) return slot;
     for (let at = this.#orderFrom(id, slot + 1) - 1; at >= 0 && this.#orderIds?.[at] === id; at--) if (ids[order[at]] === id) return order[at];
@@ -188,6 +196,11 @@ export class SegmentIndex {
       else high = middle;
     }
     return low;
+  }
+
+  /** Whether looking through all of it once more is better than sorting it: who looks for a few subjects does not pay for many. */
+  #isLookedThrough(): boolean {
+    return this.#order === undefined && this.#looks++ < LOOKS_BEFORE_SORT;
   }
 
   #sorted(): Uint32Array {

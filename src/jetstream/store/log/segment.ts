@@ -1,4 +1,5 @@
 /** A run of the log that holds the sequences of `[first, last]`, as far as they are still there. */
+import type { Members } from "./members.ts";
 import { SegmentIndex } from "./segment-index.ts";
 
 export class Segment {
@@ -17,6 +18,8 @@ export class Segment {
   lastNanos = 0;
   /** Undefined while nobody needs it (files only). */
   index: SegmentIndex | undefined;
+  /** Set for a full segment when its index goes: a search for one subject need not have the index again to find that it has none. */
+  members: Members | undefined;
   /** The index was asked for since somebody set this to false. */
   isUsed = true;
 

@@ -268,6 +268,11 @@ export abstract class SegmentedStore<S extends Segment> implements MessageStore 
     return slot < 0 ? NO_SUBJECT : index.ids[slot];
   }
 
+  messagesOf(subject: string): number {
+    const id = this.subjectTable.find(subject);
+    return id === NO_SUBJECT ? 0 : this.subjectTable.messages(id);
+  }
+
   subjectState(subject: string): SubjectState | undefined {
     const id = this.subjectTable.find(subject);
     return id === NO_SUBJECT || this.subjectTable.messages(id) === 0 ? undefined : this.search.subjectState(id);
@@ -302,6 +307,10 @@ export abstract class SegmentedStore<S extends Segment> implements MessageStore 
 
   listLast(filters: Filters): number[] | Listing {
     return this.search.listLast(this.#compile(filters));
+  }
+
+  lastOfEach(filters: Filters, upTo: number, max: number): Generator<void, number[] | undefined, void> {
+    return this.search.lastOfEach(this.#compile(filters), upTo, max);
   }
 
   deletedRanges(): Iterable<readonly [number, number] | undefined> {

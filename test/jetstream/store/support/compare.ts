@@ -71,6 +71,7 @@ export function expectAnswers(store: MessageStore, model: Model, places: readonl
       expect(["pending", filters, from, store.countPending(filters, from)]).toEqual(["pending", filters, from, model.pending(filters, from)]);
       expect(["lasts", filters, from, store.lastPerSubject(filters, from, 1000)]).toEqual(["lasts", filters, from, model.lasts(filters, from).map(({ seq }) => seq)]);
     }
+    for (const from of places) expect(finishNow(store.lastOfEach(filters, from, 1000))).toEqual(model.lasts(filters, from).map(({ seq }) => seq));
     const subjects = model.subjects(filters);
     expect(new Map(namesOf(store, filters).map((name) => [name, store.subjectState(name)]))).toEqual(subjects);
     expect(finishNow(store.countMatching(filters))).toBe(model.pending(filters, 0));
@@ -82,6 +83,9 @@ export function expectAnswers(store: MessageStore, model: Model, places: readonl
     for (const nanos of [0, 5]) expect(store.seqAtTime(seconds, nanos)).toBe(model.atTime(seconds, nanos));
   }
   expect(rangesOf(store)).toEqual(model.deleted());
-  for (const [subject, state] of model.subjects([])) expect(store.subjectState(subject)).toEqual(state);
+  for (const [subject, state] of model.subjects([])) {
+    expect(store.messagesOf(subject)).toBe(state.messages);
+    expect(store.subjectState(subject)).toEqual(state);
+  }
   expect(store.subjectState("nowhere")).toBeUndefined();
 }
