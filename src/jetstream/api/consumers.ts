@@ -14,7 +14,7 @@ import {
 } from "../consumer/index.ts";
 import { fromByteString } from "../../util/bytes.ts";
 import { apiError } from "./errors.ts";
-import type { ApiAnswer, ApiRequest, Route } from "./router.ts";
+import { type ApiAnswer, type ApiRequest, isEmptyBody, type Route } from "./router.ts";
 
 const NAMES_PAGE = 1024;
 const LIST_PAGE = 256;
@@ -131,7 +131,7 @@ function forSourcing({ stream }: Consumers, raw: RawConfig): { readonly config: 
 
 // Names and lists
 
-const pageShape = object({ offset: int }, "ApiPagedRequest");
+const pageShape = object({ offset: int }, "JSApiConsumersRequest");
 
 function offsetOf(request: ApiRequest, total: number): number {
   const body = request.body.trimStart();
@@ -168,19 +168,14 @@ function list(request: ApiRequest): ApiAnswer {
 
 // One consumer
 
-/** Nothing, or an object without fields. */
-function isEmptyRequest(body: string): boolean {
-  return /^\s*(\{\s*\})?\s*$/.test(body);
-}
-
 function info(request: ApiRequest): ApiAnswer {
-  if (!isEmptyRequest(request.body)) throw apiError(10038);
+  if (!isEmptyBody(request.body)) throw apiError(10038);
   const { consumer } = consumerOf(request);
   return { body: { ...consumerInfo(consumer, "shown") } };
 }
 
 function remove(request: ApiRequest): ApiAnswer {
-  if (!isEmptyRequest(request.body)) throw apiError(10038);
+  if (!isEmptyBody(request.body)) throw apiError(10038);
   const consumers = streamOf(request);
   if (!consumers.deleteOffline(fromByteString(request.tokens[1]))) consumers.delete(consumerOf(request).consumer);
   return { body: { success: true } };

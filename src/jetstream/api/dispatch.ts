@@ -191,7 +191,8 @@ export class Dispatcher {
     const response = encodeJson({ type: responseType(waiting.route), ...answer.body });
     this.#respond(waiting, response, answer.header ?? "");
     if (waiting.route.quiet === true) return;
-    count(account, answer.body["error"] !== undefined);
+    // An error that comes as an answer is not counted as one.
+    count(account, false);
     this.#audit(waiting, account, response);
   }
 
@@ -285,5 +286,5 @@ export function isLevelMet(header: string): boolean {
   if (at < 0) return true;
   const start = at + 2 + LEVEL_HEADER.length;
   const value = header.slice(start, header.indexOf("\r\n", start)).trim();
-  return /^[+-]?\d+$/.test(value) && Number(value) <= API_LEVEL;
+  return value === "" || (/^[+-]?\d+$/.test(value) && Number(value) <= API_LEVEL);
 }

@@ -35,22 +35,35 @@ export function stateOf(stream: Stream, subjects?: Readonly<Record<string, numbe
   return {
     messages: state.messages,
     bytes: state.bytes,
-    first_seq: state.firstSeq,
+    first_seq: firstSeqOf(stream),
     first_ts: isEmpty ? ZERO_TIME : timeOf({ seconds: state.firstSeconds, nanos: state.firstNanos }),
     last_seq: state.lastSeq,
     last_ts: state.lastSeconds === 0 ? ZERO_TIME : timeOf({ seconds: state.lastSeconds, nanos: state.lastNanos }),
     ...(state.subjects === 0 ? {} : { num_subjects: state.subjects }),
     ...(subjects === undefined ? {} : { subjects }),
-    ...(state.deleted === 0 ? {} : { num_deleted: state.deleted }),
-    ...(withDeleted && state.deleted > 0 ? { deleted: deletedOf(stream) } : {}),
+    ...deletedOf(stream, withDeleted),
     ...(state.lost === undefined ? {} : { lost: { msgs: state.lost.sequences, bytes: state.lost.bytes } }),
     consumer_count: stream.consumers.visibleCount,
   };
 }
 
-function deletedOf(stream: Stream): number[] {
+/** 0 where nothing ever happened; a purge, or a first sequence that was asked for, is something. */
+function firstSeqOf({ store, purger }: Stream): number {
+  return store.state.firstSeq === 0 && purger.hasBegun ? 1 : store.state.firstSeq;
+}
+
+/** Sequences of the middle that are gone. A file that never had a message counts its sequence 0 among them, once somebody asks for the list. */
+function deletedOf(stream: Stream, listed: boolean): Pick<StreamState, "num_deleted" | "deleted"> {
+  const { store, config } = stream;
+  const { deleted } = store.state;
+  if (listed && config.storage === "file" && firstSeqOf(stream) === 0) return { num_deleted: 1, deleted: [0] };
+  if (deleted === 0) return {};
+  return { num_deleted: deleted, ...(listed ? { deleted: sequencesOf(store.deletedRanges()) } : {}) };
+}
+
+function sequencesOf(ranges: Iterable<readonly [first: number, last: number]>): number[] {
   const deleted: number[] = [];
-  for (const [first, last] of stream.store.deletedRanges()) for (let seq = first; seq <= last; seq++) deleted.push(seq);
+  for (const [first, last] of ranges) for (let seq = first; seq <= last; seq++) deleted.push(seq);
   return deleted;
 }
 
@@ -102,11 +115,12 @@ function subjectsOf(stream: Stream, { subjects: filter, offset }: StateDetails):
   const found: [string, number][] = [];
   for (const [subject, { messages }] of stream.store.subjects(filter === ">" ? ALL : [filter])) found.push([subject, messages]);
   if (found.length === 0) return { subjects: undefined, paging: NO_PAGES };
-  const start = Math.min(offset, found.length);
+  const paging = { total: found.length, offset, limit: SUBJECTS_PAGE };
+  if (offset >= found.length) return { subjects: undefined, paging };
   found.sort(([a], [b]) => (a < b ? -1 : 1));
-  const page = found.slice(start, start + SUBJECTS_PAGE);
+  const page = found.slice(offset, offset + SUBJECTS_PAGE);
   return {
     subjects: Object.fromEntries(page.map(([subject, messages]) => [fromByteString(subject), messages])),
-    paging: { total: found.length, offset: start, limit: SUBJECTS_PAGE },
+    paging,
   };
 }

@@ -1,6 +1,7 @@
 /** What mirrors and sources of a configuration must be like. Spec: streams, section 4.2, 13 to 16. */
 import { hasWildcard, isSubsetOf, isValidConfiguredSubject, subjectsOverlap } from "../../routing/index.ts";
 import { toByteString } from "../../util/bytes.ts";
+import { goQuote } from "../../util/quote.ts";
 import { apiError } from "../api/errors.ts";
 import type { AssetAccount } from "../seams.ts";
 import type { ExternalStream, StreamConfig, StreamSource } from "../wire.ts";
@@ -21,7 +22,6 @@ export function checkMirror(account: AssetAccount, draft: DraftConfig, strict: b
   if (mirror.consumer !== undefined && !isValidOriginConsumer(mirror)) throw apiError(10213);
   if (mirror.filter_subject !== undefined && mirror.subject_transforms !== undefined) throw apiError(10150);
   if (draft.subject_delete_marker_ttl !== undefined) throw invalidConfig("subject delete markers forbidden on mirrors");
-  if (mirror.filter_subject !== undefined && !isValidConfiguredSubject(toByteString(mirror.filter_subject))) throw apiError(10049, { err: `subject filter '${mirror.filter_subject}' for the mirror invalid subject` });
   for (const { src, dest } of mirror.subject_transforms ?? []) checkTransform(src, dest, 10151, 10154);
   if (transformsOverlap(mirror)) throw apiError(10152);
   if (mirror.external === undefined && !isValidStreamName(mirror.name)) throw apiError(10142);
@@ -41,11 +41,10 @@ export function checkSources(account: AssetAccount, draft: DraftConfig): void {
   const consumers = new Set<string>();
   for (const source of draft.sources) {
     if (!isValidStreamName(source.name)) throw apiError(10141);
-    const identity = JSON.stringify([source.name, source.external?.api, source.filter_subject, source.subject_transforms]);
+    const identity = JSON.stringify([source.name, source.external?.api, source.filter_subject ?? (source.subject_transforms === undefined ? ">" : undefined), source.subject_transforms]);
     if (seen.has(identity)) throw apiError(10140);
     seen.add(identity);
     if (source.filter_subject !== undefined && source.subject_transforms !== undefined) throw apiError(10144);
-    if (source.filter_subject !== undefined && !isValidConfiguredSubject(toByteString(source.filter_subject))) throw apiError(10049, { err: `subject filter '${source.filter_subject}' for the source: invalid subject` });
     for (const { src, dest } of source.subject_transforms ?? []) checkTransform(src, dest, 10145, 10146);
     if (transformsOverlap(source)) throw apiError(10147);
     if (source.consumer !== undefined) {
@@ -58,6 +57,16 @@ export function checkSources(account: AssetAccount, draft: DraftConfig): void {
     if (origin !== undefined && draft.max_msg_size > 0 && draft.max_msg_size < origin.max_msg_size) throw apiError(10046);
     if (source.external !== undefined) checkExternal(source.external);
   }
+}
+
+/**
+ * Refuses filters that are no subjects. Looked at when there is nothing else against a configuration; the reference looks only at new streams, and has sources
+ * that never copy after an update.
+ */
+export function checkOriginFilters({ mirror, sources = [] }: StreamConfig): void {
+  const fault = ({ filter_subject: filter }: StreamSource): boolean => filter !== undefined && !isValidConfiguredSubject(toByteString(filter));
+  if (mirror !== undefined && fault(mirror)) throw apiError(10049, { err: `subject filter '${mirror.filter_subject}' for the mirror invalid subject` });
+  for (const source of sources) if (fault(source)) throw apiError(10049, { err: `subject filter '${source.filter_subject}' for the source: invalid subject` });
 }
 
 /** A consumer made beforehand is named, delivers to a literal subject, and says itself where to start and what to filter. */
@@ -79,7 +88,7 @@ function checkExternal(external: ExternalStream): void {
   if (deliver !== "" && (!isValidConfiguredSubject(deliver) || hasWildcard(deliver))) throw apiError(10024, { prefix: external.deliver });
   if (external.api === "") return;
   const api = toByteString(external.api);
-  if (!isValidConfiguredSubject(api) || hasWildcard(api)) throw invalidConfig(`stream external api prefix ${JSON.stringify(external.api)} must be a valid subject without wildcards`);
+  if (!isValidConfiguredSubject(api) || hasWildcard(api)) throw invalidConfig(`stream external api prefix ${goQuote(external.api)} must be a valid subject without wildcards`);
   if (subjectsOverlap(api, API_PREFIX)) throw apiError(10021, { prefix: external.api, subject: API_PREFIX });
 }
 
