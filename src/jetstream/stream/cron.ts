@@ -135,7 +135,8 @@ export function zoneOffset(name: string): ZoneOffset | undefined {
   } catch {
     return undefined;
   }
-  if (name !== LOCAL && format.resolvedOptions().timeZone !== name) return undefined;
+  // It also takes other spellings, and offsets.
+  if (name !== LOCAL && (/^[+-]/.test(name) || format.resolvedOptions().timeZone !== name)) return undefined;
   return (atMs) => {
     const parts = Object.fromEntries(format.formatToParts(atMs).map(({ type, value }) => [type, Number(value)]));
     const wallMs = Date.UTC(parts["year"], parts["month"] - 1, parts["day"], parts["hour"], parts["minute"], parts["second"]);

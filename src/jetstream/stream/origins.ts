@@ -7,6 +7,8 @@ import type { AssetAccount } from "../seams.ts";
 import type { ExternalStream, StreamConfig, StreamSource } from "../wire.ts";
 import { checkTransform, type DraftConfig, invalidConfig, isValidStreamName } from "./config.ts";
 
+/** A stream that is reached in several ways waits several times; no more than this, whatever anybody builds. */
+const HOPS_MAX = 1000;
 const API_PREFIX = "$JS.API";
 
 export function checkMirror(account: AssetAccount, draft: DraftConfig, strict: boolean): void {
@@ -92,26 +94,30 @@ function checkExternal(external: ExternalStream): void {
   if (subjectsOverlap(api, API_PREFIX)) throw apiError(10021, { prefix: external.api, subject: API_PREFIX });
 }
 
-/** Refuses a configuration through which a message could come back to the stream it came from. Only the filter of the last hop counts, as in the reference. */
+/**
+ * Refuses a configuration through which a message could come back to the stream it came from. As in the reference, a stream that was looked at already is taken for
+ * such a way back, also where two ways only meet in it, and only the filter of the last hop counts.
+ */
 export function checkOriginsForCycles(account: AssetAccount, draft: DraftConfig): void {
-  const visited = new Set<string>();
+  const seen = new Set<string>();
   const waiting: StreamConfig[] = [draft];
   for (let config = waiting.shift(); config !== undefined; config = waiting.shift()) {
+    seen.add(config.name);
     for (const source of [...(config.mirror === undefined ? [] : [config.mirror]), ...(config.sources ?? [])]) {
       if (source.external !== undefined) continue;
-      const origin = source.name === draft.name ? draft : account.stream(source.name)?.config;
-      if (origin === undefined) continue;
-      if (source.name === draft.name && feeds(origin, source)) throw invalidConfig("detected cycle");
-      if (visited.has(source.name)) continue;
-      visited.add(source.name);
-      waiting.push(origin);
+      if (seen.has(source.name)) {
+        if (passes(config, source)) throw invalidConfig("detected cycle");
+        continue;
+      }
+      const origin = account.stream(source.name)?.config;
+      if (origin !== undefined && waiting.length < HOPS_MAX) waiting.push(origin);
     }
   }
 }
 
-/** Whether something that `origin` stores can pass the filter of `source`. */
-function feeds(origin: StreamConfig, source: StreamSource): boolean {
+/** Whether the filter of `source` meets the subjects of the stream that has it, which is what the reference asks. */
+function passes(owner: StreamConfig, source: StreamSource): boolean {
   const filter = source.filter_subject;
   if (filter === undefined) return true;
-  return (origin.subjects ?? []).some((subject) => subjectsOverlap(toByteString(subject), toByteString(filter)));
+  return (owner.subjects ?? []).some((subject) => subjectsOverlap(toByteString(subject), toByteString(filter)));
 }
