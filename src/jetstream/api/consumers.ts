@@ -1,5 +1,5 @@
 /** Requests about consumers. Spec: consumers, section 1. Pull requests and resets are not here: their consumer answers them itself. */
-import { decodeJson, int, JsonError, object, type Shape, text, time } from "../json/index.ts";
+import { decodeJson, decodeLenient, int, JsonError, object, type Shape, text, time } from "../json/index.ts";
 import {
   type Consumer,
   type ConsumerRequest,
@@ -46,17 +46,15 @@ type CreateForm = "unnamed" | "named" | "durable";
 
 type RawConfig = NonNullable<ConsumerRequest["config"]>;
 
-function decode<T>(request: ApiRequest, shape: Shape<T>, strict: boolean): T {
+/** As the server is configured, or as one value whatever that says. */
+function decode<T>({ account, body }: ApiRequest, shape: Shape<T>, way: "configured" | "whole" = "configured"): T {
   try {
-    return decodeJson(request.body, shape, strict);
+    if (way === "whole") return decodeJson(body, shape, false);
+    return account.context.settings.strict ? decodeJson(body, shape, true) : decodeLenient(body, shape);
   } catch (error) {
     if (error instanceof JsonError) throw apiError(10025, { err: error.message });
     throw error;
   }
-}
-
-function isStrict({ account }: ApiRequest): boolean {
-  return account.context.settings.strict;
 }
 
 function streamOf({ account, tokens }: ApiRequest): Consumers {
@@ -78,7 +76,7 @@ function consumerOf(request: ApiRequest): { readonly consumers: Consumers; reado
 // Create
 
 function create(request: ApiRequest, form: CreateForm): ApiAnswer {
-  const body = decode(request, consumerRequestShape, isStrict(request));
+  const body = decode(request, consumerRequestShape);
   const [streamName, name, filter] = request.tokens.map(fromByteString);
   const raw = { ...body.config };
   if (body.stream_name !== streamName) throw apiError(10056);
@@ -136,7 +134,7 @@ const pageShape = object({ offset: int }, "JSApiConsumersRequest");
 function offsetOf(request: ApiRequest, total: number): number {
   const body = request.body.trimStart();
   if (!body.startsWith("{") && !body.startsWith("[")) return 0;
-  const { offset = 0 } = decode(request, pageShape, isStrict(request));
+  const { offset = 0 } = decode(request, pageShape);
   return Math.min(Math.max(0, offset), total);
 }
 
@@ -185,7 +183,7 @@ const pauseShape = object({ pause_until: time }, "JSApiConsumerPauseRequest");
 
 function pause(request: ApiRequest): ApiAnswer {
   const first = request.body.trimStart()[0];
-  const { pause_until: asked = ZERO_TIME } = first === "{" || first === "[" ? decode(request, pauseShape, isStrict(request)) : {};
+  const { pause_until: asked = ZERO_TIME } = first === "{" || first === "[" ? decode(request, pauseShape) : {};
   const { consumers, consumer } = consumerOf(request);
   consumers.pause(consumer, asked === ZERO_TIME ? undefined : asked);
   const { isPaused, remainingNs } = consumer.pause;
@@ -195,7 +193,7 @@ function pause(request: ApiRequest): ApiAnswer {
 const unpinShape = object({ group: text }, "JSApiConsumerUnpinRequest");
 
 function unpin(request: ApiRequest): ApiAnswer {
-  const { group = "" } = decode(request, unpinShape, false);
+  const { group = "" } = decode(request, unpinShape, "whole");
   if (group === "") throw apiError(10025, { err: "consumer group not specified" });
   if (!isValidGroupName(group)) throw apiError(10162);
   const { consumer } = consumerOf(request);

@@ -1,5 +1,5 @@
 /** Requests about streams. Spec: streams, section 2. */
-import { decodeJson, JsonError, bool, int, object, type Shape, text, uint64 } from "../json/index.ts";
+import { decodeJson, decodeLenient, JsonError, bool, int, object, type Shape, text, uint64 } from "../json/index.ts";
 import { DiskError } from "../../platform/index.ts";
 import { subjectsOverlap } from "../../routing/index.ts";
 import { fromByteString, toByteString } from "../../util/bytes.ts";
@@ -28,7 +28,8 @@ export const streamRoutes: readonly Route[] = [
 /** Decodes a body; an empty one is an empty object. Throws 10025. */
 export function decodeBody<T>(request: ApiRequest, shape: Shape<T>): T {
   try {
-    return decodeJson(request.body === "" ? "{}" : request.body, shape, request.account.context.settings.strict);
+    const body = request.body === "" ? "{}" : request.body;
+    return request.account.context.settings.strict ? decodeJson(body, shape, true) : decodeLenient(body, shape);
   } catch (error) {
     if (error instanceof JsonError) throw apiError(10025, { err: error.message });
     throw error;

@@ -5,6 +5,7 @@ export {
   bool,
   compressionWord,
   decodeJson,
+  decodeLenient,
   duration,
   int,
   int32,

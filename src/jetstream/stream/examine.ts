@@ -26,7 +26,7 @@ function sequenceOf(text: string): number {
 export function examine(stream: Stream, input: PublishInput, headers: PublishHeaders, into: Judgement, batch: BatchEffects | undefined): ApiErrorBody | undefined {
   into.clear();
   const refusal =
-    examineFirst(stream, input, headers) ??
+    examineFirst(stream, input, headers, batch !== undefined) ??
     examineExpected(stream, input, headers, batch) ??
     examineSchedule(stream, input, headers, into) ??
     ((headers.get(H.StreamSource) ?? "") === "" ? undefined : errorBody(10227)) ??
@@ -36,7 +36,7 @@ export function examine(stream: Stream, input: PublishInput, headers: PublishHea
 }
 
 /** What is refused by sight of the headers alone. */
-function examineFirst(stream: Stream, input: PublishInput, headers: PublishHeaders): ApiErrorBody | undefined {
+function examineFirst(stream: Stream, input: PublishInput, headers: PublishHeaders, inBatch: boolean): ApiErrorBody | undefined {
   const { config } = stream;
   if (stream.store.kind === "file" && input.end - input.headerStart + input.subject.length > RECORD_MAX_BYTES) return errorBody(10077, { err: "message too large" });
   if (config.sealed) return errorBody(10109);
@@ -52,10 +52,7 @@ function examineFirst(stream: Stream, input: PublishInput, headers: PublishHeade
   const expectedStream = headers.get(H.ExpectedStream);
   if (expectedStream !== undefined && expectedStream !== "" && expectedStream !== stream.nameBytes) return errorBody(10060);
   const ttl = headers.get(H.Ttl);
-  if (ttl !== undefined && !config.allow_msg_ttl) {
-    const seconds = parseTtl(ttl);
-    if (seconds !== undefined && seconds !== 0) return errorBody(10166);
-  }
+  if (ttl !== undefined && ttl !== "" && !config.allow_msg_ttl && (inBatch || parseTtl(ttl) !== undefined)) return errorBody(10166);
   return undefined;
 }
 

@@ -19,6 +19,7 @@ const FLOW_MAX = 65_535;
 /** Messages that may be under way on one stream, shared out among its batches. */
 const FLOW_SHARED = 500;
 const WRONG_LAST_ID = 10070;
+const BAD_TTL = 10165;
 const NO_HEADERS = new PublishHeaders();
 
 const enum Operation {
@@ -180,7 +181,9 @@ export class FastBatches {
     const isFirst = batch.received === 0;
     batch.received = control.seq;
     if (isFirst && control.operation !== Operation.Commit) this.#tell(reply, { type: "ack", seq: 0, msgs: batch.flow });
-    const refusal = examine(stream, input, headers ?? NO_HEADERS, judgement, undefined) ?? stream.ingest.refusalOf(input, judgement);
+    const asked = examine(stream, input, headers ?? NO_HEADERS, judgement, undefined) ?? stream.ingest.refusalOf(input, judgement);
+    // In batches a TTL is not allowed before it is none.
+    const refusal = asked?.err_code === BAD_TTL && !stream.config.allow_msg_ttl ? errorBody(10166) : asked;
     // The reference answers so, and the batch knows nothing of it.
     if (refusal?.err_code === WRONG_LAST_ID) return refusal;
     const commits = control.operation === Operation.Commit;

@@ -18,9 +18,9 @@ export function checkSubjects(draft: DraftConfig): void {
   for (const text of draft.subjects ?? []) {
     const subject = toByteString(text);
     if (!isValidConfiguredSubject(subject)) throw invalidConfig("invalid subject");
-    checkAgainstServer(subject, draft);
     const clash = seen.find((other) => subjectsOverlap(other, subject));
     if (clash !== undefined) throw invalidConfig(`subject ${goQuote(fromByteString(clash))} overlaps with ${goQuote(text)}`);
+    checkAgainstServer(subject, draft);
     seen.push(subject);
   }
 }

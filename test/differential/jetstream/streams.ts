@@ -19,7 +19,7 @@ const QUIET_MS = 500;
 /** Hears what is republished and what advisories say. */
 const HEARD: readonly string[] = ["rep.>", "$JS.EVENT.ADVISORY.STREAM.>"];
 
-const LISTEN: Step = {
+export const LISTEN: Step = {
   text: "(listen)",
   run: (pair) =>
     pair.each(async (side) => {
@@ -36,7 +36,7 @@ function heard(side: Side): readonly string[] {
 }
 
 /** The last step of a session. */
-function everything(milliseconds: number): Step {
+export function everything(milliseconds: number): Step {
   return { text: "(everything)", run: (pair) => pair.eventually(async (side) => [...(await wholeState(side)), ...heard(side)], milliseconds) };
 }
 
@@ -51,7 +51,8 @@ function fastStep({ request, control }: FastMessage): Step {
         const prefix = peer.newReply();
         const { sid, inbox } = peer.subscribe(`${prefix}.>`);
         peer.publish({ ...request, reply: `${prefix}.${control}` });
-        await inbox.until(() => inbox.messages.length > 0, pair.silenceMs);
+        // Most are answered by silence.
+        await inbox.until(() => inbox.messages.length > 0, pair.silenceMs / 5);
         // Some have two answers.
         await inbox.until(() => inbox.messages.length > 1, pair.silenceMs / 20);
         peer.unsubscribe(sid);
@@ -60,10 +61,37 @@ function fastStep({ request, control }: FastMessage): Step {
   };
 }
 
+/** Takes a message of a consumer, and settles it. */
+function fetchStep(random: Prng): Step {
+  const [stream, consumer, word] = [random.chance(0.7) ? "S1" : "S2", random.pick(CONSUMERS), random.pick(["+ACK", "+ACK", "+ACK", "+TERM", "-NAK"])];
+  return {
+    text: `FETCH ${consumer} of ${stream}, ${word}`,
+    run: (pair) =>
+      pair.each(async (side) => {
+        const messages = await side.request({ subject: `$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`, payload: '{"batch":1,"no_wait":true}' }, pair.silenceMs);
+        const reply = messages[0]?.reply ?? "";
+        if (reply === "") return comparableMessages(messages);
+        return [...comparableMessages(messages), ...comparableMessages(await side.request({ subject: reply, payload: word }, pair.silenceMs))];
+      }),
+  };
+}
+
+const CONSUMERS = ["C1", "C2"] as const;
+
+/** A consumer as simple as can be: it is there for what a stream does when it is done with a message. Filters stay; what a change of them does is for who hunts for consumers. */
+function consumer(random: Prng): Request {
+  const [stream, name] = [random.chance(0.7) ? "S1" : "S2", random.pick(CONSUMERS)];
+  if (random.chance(0.15)) return { subject: `$JS.API.CONSUMER.DELETE.${stream}.${name}` };
+  const config = { name, durable_name: name, ack_policy: random.pick(["explicit", "explicit", "all", "none"]), ...(name === "C1" ? {} : { filter_subject: stream === "S1" ? "a.2" : "b.1" }) };
+  return { subject: `$JS.API.CONSUMER.CREATE.${stream}.${name}`, payload: JSON.stringify({ stream_name: stream, config }) };
+}
+
 /** What a session is about decides how often it does what. */
 interface Mood {
   readonly odd: number;
   readonly copies: number;
+  /** Streams whose messages go when consumers are done with them. */
+  readonly consumes?: boolean;
   readonly weights: Readonly<Record<string, number>>;
 }
 
@@ -74,6 +102,7 @@ const MOODS: readonly Mood[] = [
   { odd: 0.05, copies: 0, weights: { ...ALL, create: 1, update: 2 } },
   { odd: 0.6, copies: 0.1, weights: { create: 20, update: 10, info: 2, lists: 1, publish: 2 } },
   { odd: 0.05, copies: 0.5, weights: { ...ALL, create: 5, update: 4, direct: 3, get: 2 } },
+  { odd: 0, copies: 0, consumes: true, weights: { create: 1, update: 2, publish: 12, consumer: 8, fetch: 14, remove: 2, purge: 1, info: 2 } },
   { odd: 0, copies: 0, weights: { create: 1, atomic: 10, fast: 10, publish: 5, update: 1 } },
   { odd: 0, copies: 0, weights: { create: 1, publish: 12, direct: 15, get: 8, remove: 4, purge: 3 } },
 ];
@@ -89,8 +118,17 @@ function weighted(random: Prng, weights: Readonly<Record<string, number>>): stri
 
 const READS: Readonly<Record<string, (random: Prng) => Request>> = { get: messageGet, direct: directGet, remove: messageDelete, purge, info, lists, account: accountInfo, drop: streamDelete, snapshots, others };
 
-export function streamsSession(random: Prng, _configuration: string): Session {
-  const mood = random.pick(MOODS);
+/** A session of any kind. */
+export function streamsSession(random: Prng): Session {
+  return session(random, random.pick(MOODS));
+}
+
+/** A session that waits for nothing. */
+export function quickStreamsSession(random: Prng): Session {
+  return session(random, random.pick(MOODS.filter(({ copies }) => copies === 0)));
+}
+
+function session(random: Prng, mood: Mood): Session {
   const inB = random.chance(0.12);
   const placed = (request: Request): Request => (inB ? { ...request, account: "B" } : request);
   const steps: Step[] = [LISTEN];
@@ -102,6 +140,7 @@ export function streamsSession(random: Prng, _configuration: string): Session {
   };
   const create = (name?: string): void => {
     const config = made.length > 0 && random.chance(0.15) ? random.pick(made) : streamConfig(random, { odd: mood.odd, copies: mood.copies, ...(name === undefined ? {} : { name }) });
+    if (mood.consumes === true) config.fields["retention"] = random.pick(["interest", "interest", "workqueue"]);
     made.push(config);
     configure("CREATE", config);
   };
@@ -112,6 +151,8 @@ export function streamsSession(random: Prng, _configuration: string): Session {
     else if (act === "update") configure("UPDATE", changed(random, random.pick(made), mood.odd));
     else if (act === "publish") for (const request of random.some(1, 4, () => publication(random))) steps.push(requestStep(placed(request)));
     else if (act === "atomic") for (const request of atomicBatch(random)) steps.push(requestStep(placed(request)));
+    else if (act === "fetch") steps.push(fetchStep(random));
+    else if (act === "consumer") steps.push(requestStep(placed(consumer(random))));
     else if (act === "fast") for (const message of fastBatch(random)) steps.push(fastStep({ ...message, request: placed(message.request) }));
     else {
       const read = READS[act];
