@@ -160,22 +160,17 @@ export class JetStreamAccount implements AssetAccount {
   }
 
   /**
-   * Whether the account and the server can take a stream of this configuration (instead of the present one of that name, if there is one). Throws 10113, 10122, 10120,
-   * 10027, 10026, 10028 or 10047. `serverReserved` is what all accounts have reserved already, without this stream.
+   * Whether the account and the server can take a stream of this configuration (instead of the present one of that name, if there is one). Throws 10120, 10027, 10026,
+   * 10028 or 10047. `serverReserved` is what all accounts have reserved already, without this stream.
    */
   checkLimits(config: StreamConfig, serverReserved: number): void {
+    this.checkCounts(config);
     const limits = this.limitsFor(config.num_replicas);
     const { storage } = config;
     const isMemory = storage === "memory";
     const tooSmall = (): Error => apiError(isMemory ? 10028 : 10047);
-    const streamMax = isMemory ? limits.memory_max_stream_bytes : limits.storage_max_stream_bytes;
-    if (limits.max_bytes_required && config.max_bytes <= 0) throw apiError(10113);
-    if (streamMax > 0 && config.max_bytes > streamMax) throw apiError(10122);
     const exists = this.#streams.has(config.name);
     const tier = this.isTiered ? tierName(config.num_replicas) : "";
-    const sameTier = tier === "" ? this.#streams.size : [...this.#streams.values()].filter((stream) => tierName(stream.config.num_replicas) === tier).length;
-    if (!exists && limits.max_streams > 0 && sameTier >= limits.max_streams) throw apiError(10027);
-    if (limits.max_consumers > 0 && config.max_consumers > limits.max_consumers) throw apiError(10026);
     const bytes = Math.max(0, config.max_bytes);
     const accountMax = isMemory ? limits.max_memory : limits.max_storage;
     const wanted = bytes * (this.isTiered ? 1 : config.num_replicas);
@@ -183,6 +178,14 @@ export class JetStreamAccount implements AssetAccount {
     const serverMax = isMemory ? this.context.settings.maxMemoryBytes : this.context.settings.maxStoreBytes;
     // A stream that reserves nothing still needs room for a byte.
     if (serverReserved + Math.max(bytes, exists ? 0 : 1) > serverMax) throw tooSmall();
+  }
+
+  /** The part of `checkLimits` that asks not for bytes: 10120, 10027 or 10026. */
+  checkCounts({ name, num_replicas: replicas, max_consumers: consumers }: StreamConfig): void {
+    const limits = this.limitsFor(replicas);
+    const others = this.isTiered ? [...this.#streams.values()].filter(({ config }) => tierName(config.num_replicas) === tierName(replicas)).length : this.#streams.size;
+    if (!this.#streams.has(name) && limits.max_streams > 0 && others >= limits.max_streams) throw apiError(10027);
+    if (limits.max_consumers > 0 && consumers > limits.max_consumers) throw apiError(10026);
   }
 
   // Advisories

@@ -1,5 +1,5 @@
 /** Requests about consumers. Spec: consumers, section 1. Pull requests and resets are not here: their consumer answers them itself. */
-import { decodeJson, int, JsonError, object, type Shape, text, time } from "../json/index.ts";
+import { decodeJson, decodeLenient, int, JsonError, object, type Shape, text, time } from "../json/index.ts";
 import {
   type Consumer,
   type ConsumerRequest,
@@ -16,7 +16,7 @@ import {
 import { fromByteString } from "../../util/bytes.ts";
 import { apiError } from "./errors.ts";
 import { isLevelMet } from "./dispatch.ts";
-import type { ApiAnswer, ApiRequest, Route } from "./router.ts";
+import { type ApiAnswer, type ApiRequest, isEmptyBody, type Route } from "./router.ts";
 
 const NAMES_PAGE = 1024;
 const LIST_PAGE = 256;
@@ -49,9 +49,11 @@ type CreateForm = "unnamed" | "named" | "durable";
 
 type RawConfig = NonNullable<ConsumerRequest["config"]>;
 
-function decode<T>(request: ApiRequest, shape: Shape<T>, strict: boolean): T {
+/** As the server is configured, or as one value whatever that says. */
+function decode<T>({ account, body }: ApiRequest, shape: Shape<T>, way: "configured" | "whole" = "configured"): T {
   try {
-    return decodeJson(request.body, shape, strict);
+    if (way === "whole") return decodeJson(body, shape, false);
+    return account.context.settings.strict ? decodeJson(body, shape, true) : decodeLenient(body, shape);
   } catch (error) {
     if (error instanceof JsonError) throw apiError(10025, { err: error.message });
     throw error;
@@ -61,10 +63,6 @@ function decode<T>(request: ApiRequest, shape: Shape<T>, strict: boolean): T {
 /** Throws 10185. Where the body is looked at first, the handler calls this itself. */
 function checkLevel({ header }: ApiRequest): void {
   if (!isLevelMet(header)) throw apiError(10185);
-}
-
-function isStrict({ account }: ApiRequest): boolean {
-  return account.context.settings.strict;
 }
 
 function streamOf({ account, tokens }: ApiRequest): Consumers {
@@ -86,7 +84,7 @@ function consumerOf(request: ApiRequest): { readonly consumers: Consumers; reado
 // Create
 
 function create(request: ApiRequest, form: CreateForm): ApiAnswer | Promise<ApiAnswer> {
-  const body = decode(request, consumerRequestShape, isStrict(request));
+  const body = decode(request, consumerRequestShape);
   checkLevel(request);
   const [streamName, name, filter] = request.tokens.map(fromByteString);
   const raw = { ...body.config };
@@ -153,7 +151,7 @@ const pageShape = object({ offset: int }, "JSApiConsumersRequest");
 function offsetOf(request: ApiRequest, total: number): number {
   const body = request.body.trimStart();
   if (!body.startsWith("{") && !body.startsWith("[")) return 0;
-  const { offset = 0 } = decode(request, pageShape, isStrict(request));
+  const { offset = 0 } = decode(request, pageShape);
   return Math.min(Math.max(0, offset), total);
 }
 
@@ -185,20 +183,15 @@ function list(request: ApiRequest): ApiAnswer {
 
 // One consumer
 
-/** Nothing at all, or an object without fields. */
-function isEmptyRequest(body: string): boolean {
-  return /^([ \t\r\n]*\{[ \t\r\n]*\}[ \t\r\n]*)?$/.test(body);
-}
-
 function info(request: ApiRequest): ApiAnswer | Promise<ApiAnswer> {
-  if (!isEmptyRequest(request.body)) throw apiError(10038);
+  if (!isEmptyBody(request.body)) throw apiError(10038);
   checkLevel(request);
   const { consumer } = consumerOf(request);
   return whenCounted(consumer, () => ({ body: { ...consumerInfo(consumer, "shown") } }));
 }
 
 function remove(request: ApiRequest): ApiAnswer {
-  if (!isEmptyRequest(request.body)) throw apiError(10038);
+  if (!isEmptyBody(request.body)) throw apiError(10038);
   const consumers = streamOf(request);
   if (!consumers.deleteOffline(fromByteString(request.tokens[1]))) consumers.delete(consumerOf(request).consumer);
   return { body: { success: true } };
@@ -208,7 +201,7 @@ const pauseShape = object({ pause_until: time }, "JSApiConsumerPauseRequest");
 
 function pause(request: ApiRequest): ApiAnswer {
   const first = request.body.trimStart()[0];
-  const { pause_until: until = ZERO_TIME } = first === "{" || first === "[" ? decode(request, pauseShape, isStrict(request)) : {};
+  const { pause_until: until = ZERO_TIME } = first === "{" || first === "[" ? decode(request, pauseShape) : {};
   const asked = inUtc(until);
   checkLevel(request);
   const { consumers, consumer } = consumerOf(request);
@@ -220,7 +213,7 @@ function pause(request: ApiRequest): ApiAnswer {
 const unpinShape = object({ group: text }, "JSApiConsumerUnpinRequest");
 
 function unpin(request: ApiRequest): ApiAnswer {
-  const { group = "" } = decode(request, unpinShape, false);
+  const { group = "" } = decode(request, unpinShape, "whole");
   if (group === "") throw apiError(10025, { err: "consumer group not specified" });
   if (!isValidGroupName(group)) throw apiError(10162);
   const { consumer } = consumerOf(request);

@@ -190,15 +190,15 @@ export class Dispatcher {
     if (answer === undefined) return;
     const { route } = waiting;
     const body = { type: responseType(route), ...answer.body };
-    const isError = answer.body["error"] !== undefined;
     if (answer.isLarge === true) {
-      count(account, isError);
+      count(account, false);
       return startInSlices(this.source.context, this.#respondInSteps(waiting, account, body));
     }
     const response = encodeJson(body);
     this.#respond(waiting, response, answer.header ?? "");
     if (route.quiet === true) return;
-    count(account, isError);
+    // An error that comes as an answer is not counted as one.
+    count(account, false);
     account?.advise(...AUDIT, this.#audit(waiting.request, response));
   }
 
@@ -306,5 +306,5 @@ export function isLevelMet(header: string): boolean {
   if (at < 0) return true;
   const start = at + 2 + LEVEL_HEADER.length;
   const value = header.slice(start, header.indexOf("\r\n", start)).trim();
-  return /^[+-]?\d+$/.test(value) && Number(value) <= API_LEVEL;
+  return value === "" || (/^[+-]?\d+$/.test(value) && Number(value) <= API_LEVEL);
 }

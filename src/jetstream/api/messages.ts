@@ -2,10 +2,10 @@
 import { bool, int, object, text, time, uint64 } from "../json/index.ts";
 import { startInSlices } from "../slices.ts";
 import { StoredMessage } from "../store/index.ts";
-import { selectMessage, timeOf, whileOpen } from "../stream/index.ts";
+import { selectMessage, type Stream, timeOf, whileOpen } from "../stream/index.ts";
 import { fromByteString, toByteString } from "../../util/bytes.ts";
-import { apiError } from "./errors.ts";
-import type { ApiAnswer, ApiRequest, Route } from "./router.ts";
+import { type ApiErrorBody, apiError, errorBody } from "./errors.ts";
+import { type ApiAnswer, type ApiRequest, isEmptyBody, type Route } from "./router.ts";
 import { answerWhenSafe, decodeBody, streamOf } from "./streams.ts";
 
 export const messageRoutes: readonly Route[] = [
@@ -63,14 +63,20 @@ function shown(found: number, noHeaders: boolean): ApiAnswer {
 const removeShape = object({ seq: uint64, no_erase: bool }, "JSApiMsgDeleteRequest");
 
 function remove(request: ApiRequest): ApiAnswer | Promise<ApiAnswer> {
-  if (/^\s*(\{\s*\})?\s*$/.test(request.body)) throw apiError(10003);
+  if (isEmptyBody(request.body)) throw apiError(10003);
   const { seq = 0, no_erase: keepsBytes = false } = decodeBody(request, removeShape);
   const stream = streamOf(request);
   if (stream.config.sealed) throw apiError(10109);
   if (stream.config.deny_delete) throw apiError(10057, { err: "message delete not permitted" });
   stream.settle();
   if (stream.removeMessage(seq, !keepsBytes) !== undefined) return answerWhenSafe(stream, { success: true });
-  if (seq > stream.lastSeq) throw apiError(10057, { err: "stream store EOF" });
-  if (seq < stream.store.state.firstSeq) throw apiError(10057, { err: "no message found" });
-  throw apiError(10043, { seq });
+  // The reference does not count these as errors.
+  return { body: { error: absence(stream, seq) } };
+}
+
+/** Why there is no message to remove. A store in memory knows only what it has. */
+function absence(stream: Stream, seq: number): ApiErrorBody {
+  if (stream.config.storage === "memory") return errorBody(10043, { seq });
+  if (seq > stream.lastSeq) return errorBody(10057, { err: "stream store EOF" });
+  return seq === 0 || seq < stream.store.state.firstSeq ? errorBody(10057, { err: "no message found" }) : errorBody(10043, { seq });
 }

@@ -20,6 +20,11 @@ export interface ApiRequest {
   readonly origin: Subscriber | undefined;
 }
 
+/** Whether a body says nothing: it is not there, or an object without fields. Blanks alone are something. */
+export function isEmptyBody(body: string): boolean {
+  return body === "" || /^\s*\{\s*\}\s*$/.test(body);
+}
+
 /** What becomes the response: the fields after `type`. With `header`, a header block (byte string) goes along. */
 export interface ApiAnswer {
   readonly body: Readonly<Record<string, unknown>>;

@@ -3,10 +3,10 @@ import { bool, int, object, text, time, uint64 } from "../json/index.ts";
 import { isValidLiteralSubject } from "../../routing/index.ts";
 import { fromByteString, toByteString } from "../../util/bytes.ts";
 import { Restore, Snapshot } from "../archive/index.ts";
-import { normaliseStreamConfig, stateOf, streamConfigShape } from "../stream/index.ts";
+import { checkOriginFilters, normaliseStreamConfig, stateOf, streamConfigShape } from "../stream/index.ts";
 import type { StreamConfig } from "../wire.ts";
 import { ApiError, apiError } from "./errors.ts";
-import type { ApiAnswer, ApiRequest, Route } from "./router.ts";
+import { type ApiAnswer, type ApiRequest, isEmptyBody, type Route } from "./router.ts";
 import { adviseAction, checkPlace, decodeBody, streamOf } from "./streams.ts";
 
 export const snapshotRoutes: readonly Route[] = [
@@ -24,15 +24,11 @@ const WINDOW_BYTES_MAX = 32 * KIB * KIB;
 
 const snapshotShape = object({ deliver_subject: text, no_consumers: bool, chunk_size: int, window_size: int, jsck: bool }, "JSApiStreamSnapshotRequest");
 
-function isEmpty(body: string): boolean {
-  return /^\s*(\{\s*\})?\s*$/.test(body);
-}
-
 function snapshot(request: ApiRequest): ApiAnswer {
   const { account } = request;
-  if (isEmpty(request.body)) throw apiError(10003);
-  const wanted = decodeBody(request, snapshotShape);
+  if (isEmptyBody(request.body)) throw apiError(10003);
   const stream = streamOf(request);
+  const wanted = decodeBody(request, snapshotShape);
   const deliverSubject = toByteString(wanted.deliver_subject ?? "");
   if (!isValidLiteralSubject(deliverSubject) || /\s/.test(deliverSubject)) throw apiError(10015);
   const chunkBytes = within(wanted.chunk_size, CHUNK_BYTES_DEFAULT, CHUNK_BYTES_MIN, CHUNK_BYTES_MAX);
@@ -66,14 +62,15 @@ const restoreShape = object({ config: streamConfigShape, state: restoreStateShap
 
 function restore(request: ApiRequest): ApiAnswer {
   const { account } = request;
-  if (isEmpty(request.body)) throw apiError(10003);
+  if (isEmptyBody(request.body)) throw apiError(10003);
   const { config: raw = {}, state = {} } = decodeBody(request, restoreShape);
   const name = fromByteString(request.tokens[0]);
   if (raw.name !== undefined && raw.name !== "" && raw.name !== name) throw apiError(10056);
   if (/[\\/]/.test(name)) throw apiError(10128);
   const config = normaliseStreamConfig(account, { ...raw, name }, false);
-  if (account.stream(name) !== undefined || account.arriving.has(name)) throw apiError(10130);
+  checkOriginFilters(config);
   account.checkLimits(config, account.context.reserved(config.storage, { account: account.name, stream: name }));
+  if (account.stream(name) !== undefined || account.arriving.has(name)) throw apiError(10130);
   const session = begin(request, { config, expectedBytes: state.bytes ?? 0, checkPlace: () => checkStillFits(request, config) });
   session.start();
   return { body: { deliver_subject: session.deliverSubject } };

@@ -1,15 +1,15 @@
 /** Requests about streams. Spec: streams, section 2. */
-import { decodeJson, JsonError, bool, int, object, type Shape, text, uint64 } from "../json/index.ts";
+import { decodeJson, decodeLenient, JsonError, bool, int, object, type Shape, text, uint64 } from "../json/index.ts";
 import { DiskError } from "../../platform/index.ts";
 import { subjectsOverlap } from "../../routing/index.ts";
 import { fromByteString, toByteString } from "../../util/bytes.ts";
 import type { JetStreamAccount } from "../account.ts";
 import { discardFolder } from "../store/index.ts";
 import { type Sliced, startInSlices } from "../slices.ts";
-import { checkOverlap, checkUpdate, type DetailedInfo, detailedInfo, infoAfterChange, invalidConfig, listedInfo, NO_PAGES, normaliseStreamConfig, type RawStreamConfig, sameConfig, Stream, streamRequestShape } from "../stream/index.ts";
+import { checkImplied, checkOriginFilters, checkOverlap, checkUpdate, type DetailedInfo, detailedInfo, draftOf, infoAfterChange, invalidConfig, listedInfo, NO_PAGES, normaliseStreamConfig, type RawStreamConfig, sameConfig, Stream, streamRequestShape } from "../stream/index.ts";
 import type { StreamConfig, StreamInfo } from "../wire.ts";
 import { ApiError, apiError } from "./errors.ts";
-import type { ApiAnswer, ApiRequest, Route } from "./router.ts";
+import { type ApiAnswer, type ApiRequest, isEmptyBody, type Route } from "./router.ts";
 
 const NAMES_PAGE = 1024;
 const LIST_PAGE = 256;
@@ -23,13 +23,14 @@ export const streamRoutes: readonly Route[] = [
   { pattern: "STREAM.PURGE.*", type: "stream_purge_response", onError: { purged: 0 }, handle: purge },
   { pattern: "STREAM.INFO.*", type: "stream_info_response", informs: true, onError: { ...NO_PAGES }, handle: info },
   { pattern: "STREAM.NAMES", type: "stream_names_response", informs: true, onError: { total: 0, offset: 0, limit: 0, streams: null }, handle: names },
-  { pattern: "STREAM.LIST", type: "stream_list_response", informs: true, onError: { total: 0, offset: 0, limit: 0, streams: null }, handle: list },
+  { pattern: "STREAM.LIST", type: "stream_list_response", informs: true, onError: { total: 0, offset: 0, limit: 0, streams: [] }, handle: list },
 ];
 
 /** Decodes a body; an empty one is an empty object. Throws 10025. */
 export function decodeBody<T>(request: ApiRequest, shape: Shape<T>): T {
   try {
-    return decodeJson(request.body === "" ? "{}" : request.body, shape, request.account.context.settings.strict);
+    const body = request.body === "" ? "{}" : request.body;
+    return request.account.context.settings.strict ? decodeJson(body, shape, true) : decodeLenient(body, shape);
   } catch (error) {
     if (error instanceof JsonError) throw apiError(10025, { err: error.message });
     throw error;
@@ -59,7 +60,12 @@ function create(request: ApiRequest): ApiAnswer | Promise<ApiAnswer> {
   checkName(request, raw);
   if (raw.sealed) throw invalidConfig("stream configuration for create can not be sealed");
   if (raw.mirror_direct && raw.mirror === undefined) throw invalidConfig("stream has no mirror but does have mirror direct");
+  // Whether there is room comes first, as far as the request itself says for what.
+  const draft = draftOf(raw);
+  if (raw.storage === undefined) account.checkCounts(draft);
+  else checkRoom(account, draft);
   const config = normaliseStreamConfig(account, raw, raw.pedantic ?? false);
+  if (config.num_replicas > 1) throw apiError(10074);
   const present = account.stream(config.name);
   if (present !== undefined) {
     if (!sameConfig(present.config, config)) throw apiError(10058);
@@ -88,10 +94,15 @@ function refusal(account: JetStreamAccount, name: string, error: unknown): ApiEr
   return apiError(10049, { err: "error creating store for stream" });
 }
 
+function checkRoom(account: JetStreamAccount, config: StreamConfig): void {
+  account.checkLimits(config, account.context.reserved(config.storage, { account: account.name, stream: config.name }));
+}
+
 /** Whether a new stream of this configuration fits in. Throws `ApiError`. */
 export function checkPlace(account: JetStreamAccount, config: StreamConfig): void {
-  account.checkLimits(config, account.context.reserved(config.storage, { account: account.name, stream: config.name }));
+  checkRoom(account, config);
   if (config.num_replicas > 1) throw apiError(10074);
+  checkOriginFilters(config);
   checkOverlap(account, config);
 }
 
@@ -114,13 +125,15 @@ function update(request: ApiRequest): ApiAnswer | Promise<ApiAnswer> {
   const { account } = request;
   const raw = decodeBody(request, streamRequestShape);
   const wanted = normaliseStreamConfig(account, raw, raw.pedantic ?? false);
+  checkImplied(wanted);
   checkName(request, raw);
   const reason = account.offline.get(wanted.name);
   if (reason !== undefined) return offline(account, reason);
   const stream = streamOf(request);
   const config = checkUpdate(stream.config, wanted);
-  account.checkLimits(config, account.context.reserved(config.storage, { account: account.name, stream: config.name }));
+  checkRoom(account, config);
   checkOverlap(account, config);
+  checkOriginFilters(config);
   const violating = stream.consumers.violating(config.consumer_limits);
   if (violating.length > 0) throw apiError(10069, { err: `change to limits violates consumers: ${violating.join(", ")}` });
   const answer = (): ApiAnswer => {
@@ -137,7 +150,7 @@ function update(request: ApiRequest): ApiAnswer | Promise<ApiAnswer> {
 
 function remove(request: ApiRequest): ApiAnswer {
   const { account } = request;
-  if (!/^\s*(\{\s*\})?\s*$/.test(request.body)) throw apiError(10038);
+  if (!isEmptyBody(request.body)) throw apiError(10038);
   const name = fromByteString(request.tokens[0]);
   if (account.offline.delete(name)) {
     discardFolder(account.context, `${account.folder}/${name}`);
@@ -188,11 +201,12 @@ function info(request: ApiRequest): ApiAnswer | Promise<ApiAnswer> {
   return found instanceof Promise ? found.then(answer) : answer(found);
 }
 
-const pageShape = object({ offset: int, subject: text }, "JSApiStreamNamesRequest");
+const namesShape = object({ offset: int, subject: text }, "JSApiStreamNamesRequest");
+const listShape = object({ offset: int, subject: text }, "JSApiStreamListRequest");
 
 /** Streams that a paged request asks for, and where its page begins. */
-function page(request: ApiRequest): { readonly streams: Stream[]; readonly offset: number } {
-  const { offset = 0, subject = "" } = decodeOptional(request, pageShape);
+function page(request: ApiRequest, shape: typeof namesShape): { readonly streams: Stream[]; readonly offset: number } {
+  const { offset = 0, subject = "" } = decodeOptional(request, shape);
   const filter = toByteString(subject);
   const all = request.account.sortedStreams();
   const streams = filter === "" ? all : all.filter(({ config }) => (config.subjects ?? []).some((own) => subjectsOverlap(toByteString(own), filter)));
@@ -200,13 +214,13 @@ function page(request: ApiRequest): { readonly streams: Stream[]; readonly offse
 }
 
 function names(request: ApiRequest): ApiAnswer {
-  const { streams, offset } = page(request);
+  const { streams, offset } = page(request, namesShape);
   const names = streams.slice(offset, offset + NAMES_PAGE).map(({ name }) => name);
   return { body: { total: streams.length, offset, limit: NAMES_PAGE, streams: names.length === 0 ? null : names } };
 }
 
 function list(request: ApiRequest): ApiAnswer | Promise<ApiAnswer> {
-  const { streams, offset } = page(request);
+  const { streams, offset } = page(request, listShape);
   const answer = (infos: readonly StreamInfo[]): ApiAnswer => {
     const { offline } = request.account;
     const reasons = Object.fromEntries([...offline].sort(([a], [b]) => (a < b ? -1 : 1)));

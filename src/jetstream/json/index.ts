@@ -6,6 +6,7 @@ export {
   bool,
   compressionWord,
   decodeJson,
+  decodeLenient,
   duration,
   int,
   int32,

@@ -13,6 +13,8 @@ export interface Shape<T> {
   readonly type: string;
   /** What null stands for inside a list or record, where nothing can be absent. */
   readonly zero: () => T;
+  /** Where a field comes twice, a null takes back what was there. Values that hold others only. */
+  readonly isEmptiedByNull?: true;
   /** Undefined for null where that means absent. Throws `JsonError`. */
   decode(value: JsonValue, place: Place): T | undefined;
 }
@@ -43,6 +45,19 @@ export function decodeJson<T>(body: string, shape: Shape<T>, strict: boolean): T
     if (next !== undefined) result = result === undefined ? next : { ...result, ...next };
   }
   return result ?? shape.zero();
+}
+
+/**
+ * Decodes a body for a server with `strict: false`: strictly if that works, so that what follows a sound value is no matter; otherwise as one value, whose
+ * unknown fields are none. Throws `JsonError`.
+ */
+export function decodeLenient<T>(body: string, shape: Shape<T>): T {
+  try {
+    return decodeJson(body, shape, true);
+  } catch (error) {
+    if (error instanceof JsonError) return decodeJson(body, shape, false);
+    throw error;
+  }
 }
 
 export const text: Shape<string> = {
@@ -84,6 +99,7 @@ export function list<T>(element: Shape<T>, type = `[]${element.type}`): Shape<re
   return {
     type,
     zero: () => [],
+    isEmptiedByNull: true,
     decode: (value, place) => {
       if (value.kind !== "array") return mismatch(value, place, type);
       return value.elements.map((each, index) => element.decode(each, inside(place, String(index), true)) ?? element.zero());
@@ -96,6 +112,7 @@ export function record<T>(element: Shape<T>): Shape<Readonly<Record<string, T>>>
   return {
     type,
     zero: () => ({}),
+    isEmptiedByNull: true,
     decode: (value, place) => {
       if (value.kind !== "object") return mismatch(value, place, type);
       const result: Record<string, T> = {};
@@ -144,6 +161,7 @@ export function object<F extends Fields>(fields: F, name = ""): Shape<ObjectOf<F
   return {
     type,
     zero: () => ({}),
+    isEmptiedByNull: true,
     decode: (value, place) => {
       if (value.kind !== "object") return mismatch(value, place, type);
       const result: { [K in keyof F]?: unknown } = {};
@@ -153,8 +171,11 @@ export function object<F extends Fields>(fields: F, name = ""): Shape<ObjectOf<F
           if (place.strict) throw new JsonError(`json: unknown field ${goQuote(spelt)}`);
           continue;
         }
-        const decoded = fields[field]?.decode(each, inside(place, spelt, false));
-        if (decoded !== undefined) result[field] = decoded;
+        const shape = fields[field];
+        const decoded = shape?.decode(each, inside(place, spelt, false));
+        // What holds fields itself is filled further by a second value.
+        if (decoded !== undefined) result[field] = each.kind === "object" && result[field] !== undefined ? { ...(result[field] as object), ...decoded } : decoded;
+        else if (shape?.isEmptiedByNull === true) Reflect.deleteProperty(result, field);
       }
       // Each field was decoded by its own shape.
       return result as ObjectOf<F>;

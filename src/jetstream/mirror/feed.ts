@@ -101,6 +101,11 @@ export class Feed {
     return this.sink.account.context.clock;
   }
 
+  /** Whether the origin was asked for anything yet. */
+  get hasAsked(): boolean {
+    return Number.isFinite(this.#attemptMs);
+  }
+
   start(): void {
     this.#timer = this.#clock.after(this.#jitterMs(), () => this.#attempt());
     this.#silence = this.#clock.every(SILENCE_MS, () => this.#checkSilence());

@@ -89,7 +89,9 @@ export class Mirror implements Replenisher {
   }
 
   mirrorInfo(): SourceInfo {
-    return infoOf(this.#sink.source, this.#feed);
+    const { source } = this.#sink;
+    // The filter shows once the origin was asked for what passes it.
+    return infoOf(this.#feed.hasAsked ? source : { ...source, filter_subject: undefined }, this.#feed);
   }
 
   sourceInfos(): undefined {

@@ -21,7 +21,6 @@ export class PublishAcks {
   /** `{"stream":"S","seq":` as a byte string: the sequence and a brace follow. */
   readonly #prefix: string;
   readonly #stream: string;
-  readonly #domain: string;
   // Parallel arrays, so that a plain acknowledgement costs no object.
   readonly #replies: string[] = [];
   /** Sent once everything up to this sequence is committed. */
@@ -36,7 +35,6 @@ export class PublishAcks {
     domain: string,
   ) {
     this.#stream = stream;
-    this.#domain = domain;
     this.#prefix = toByteString(encodeJson({ stream, ...(domain === "" ? {} : { domain }) }).slice(0, -1)) + ',"seq":';
   }
 
@@ -73,10 +71,9 @@ export class PublishAcks {
     this.#push(reply, after, text);
   }
 
-  /** The answer that refuses a publish. */
+  /** The answer that refuses a publish. It names no domain. */
   refusal(error: ApiErrorBody): string {
-    const domain = this.#domain === "" ? {} : { domain: this.#domain };
-    return toByteString(encodeJson({ error, stream: this.#stream, ...domain, seq: 0 }));
+    return toByteString(encodeJson({ error, stream: this.#stream, seq: 0 }));
   }
 
   /** The acknowledgement of a batch. */

@@ -63,8 +63,8 @@ export class AtomicBatches {
     const id = headers.get(H.BatchId) ?? "";
     if (id === "" || id.length > ID_MAX_BYTES) return errorBody(10179);
     const sequenceText = headers.get(H.BatchSequence) ?? "";
-    if (!/^\d+$/.test(sequenceText)) return errorBody(10175);
-    const sequence = Number(sequenceText);
+    const sequence = /^\d+$/.test(sequenceText) ? Number(sequenceText) : Number.POSITIVE_INFINITY;
+    if (sequence >= 2 ** 64) return errorBody(10175);
     const commit = headers.get(H.BatchCommit);
     const batch = this.#batches.get(id) ?? this.#begin(id, sequence);
     if (!("staged" in batch)) return batch;
@@ -87,7 +87,7 @@ export class AtomicBatches {
     const { maxMessages, timeoutMs } = settings.limits.batch;
     const isLevelTooHigh = !meetsLevel(headers.get(H.RequiredApiLevel));
     if (isLevelTooHigh) return this.#abandon(batch, "unsupported", errorBody(10185));
-    if (commit !== undefined && commit !== "" && commit !== "1" && commit !== "eob") {
+    if (commit !== undefined && commit !== "1" && commit !== "eob") {
       this.#forget(batch);
       return errorBody(10200);
     }
@@ -159,7 +159,7 @@ export class AtomicBatches {
 }
 
 function meetsLevel(text: string | undefined): boolean {
-  return text === undefined || (/^[+-]?\d+$/.test(text) && Number(text) <= API_LEVEL);
+  return text === undefined || text === "" || (/^[+-]?\d+$/.test(text) && Number(text) <= API_LEVEL);
 }
 
 function addHeader(input: PublishInput, name: string, value: string): void {

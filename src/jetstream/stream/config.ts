@@ -61,9 +61,14 @@ export function normaliseStreamConfig(account: AssetAccount, raw: RawStreamConfi
   checkOriginsForCycles(account, draft);
   checkSubjects(draft);
   checkRequiredBytes(account, draft);
-  checkTransforms(draft, raw, strict);
+  checkTransforms(draft, strict);
   if ((raw.placement?.preferred ?? "") !== "") throw invalidConfig("preferred server not permitted in placement");
   return inWireOrder(draft);
+}
+
+/** What a request asks for with its defaults, unchecked. */
+export function draftOf(raw: RawStreamConfig): StreamConfig {
+  return complete(raw, false);
 }
 
 /** A configuration while it is put together. */
@@ -134,8 +139,8 @@ function nonEmpty(text: string | undefined): string | undefined {
 
 function placementOf(raw: RawStreamConfig["placement"]): StreamConfig["placement"] {
   if (raw === undefined) return undefined;
-  const placement = { cluster: nonEmpty(raw.cluster), tags: (raw.tags?.length ?? 0) > 0 ? raw.tags : undefined };
-  return placement.cluster === undefined && placement.tags === undefined ? undefined : placement;
+  // A list of no tags says nothing, but is something.
+  return nonEmpty(raw.cluster) === undefined && raw.tags === undefined ? undefined : { cluster: nonEmpty(raw.cluster), tags: (raw.tags?.length ?? 0) > 0 ? raw.tags : undefined };
 }
 
 function republishOf(raw: RawStreamConfig["republish"]): DraftConfig["republish"] {
@@ -213,6 +218,14 @@ function checkFeatures(draft: DraftConfig, strict: boolean): void {
   }
 }
 
+/**
+ * Whether what a configuration implies goes together with the rest of it, which is asked of changes only: a counter may be made with delete markers, which bring
+ * message TTLs along, but not changed to have them.
+ */
+export function checkImplied(config: StreamConfig): void {
+  checkFeatures({ ...config }, false);
+}
+
 function checkMarkers(draft: DraftConfig, strict: boolean): void {
   const markerNs = draft.subject_delete_marker_ttl ?? 0;
   if (markerNs === 0) return;
@@ -252,26 +265,32 @@ export function checkTransform(src: string, dest: string, sourceError: ErrorCode
   }
 }
 
-function checkTransforms(draft: DraftConfig, raw: RawStreamConfig, strict: boolean): void {
+function checkTransforms(draft: DraftConfig, strict: boolean): void {
   const transform = draft.subject_transform;
   if (transform !== undefined) checkTransform(transform.src, transform.dest, 10155, 10156);
-  const republish = draft.republish;
-  if (republish === undefined) return;
-  if (republish.src === undefined) {
+  if (draft.republish === undefined) return;
+  if (draft.republish.src === undefined) {
     if (strict) throw pedantic("republish source can not be empty");
-    draft.republish = { ...republish, src: ">" };
+    draft.republish = { ...draft.republish, src: ">" };
   }
-  const src = draft.republish?.src ?? ">";
-  if (republish.dest === "") return;
+  draft.republish = republishedAsStored(draft, draft.republish);
+  const { src = ">", dest } = draft.republish;
+  if (dest === "") return;
   for (const subject of draft.subjects ?? []) {
-    if (subjectsOverlap(toByteString(subject), toByteString(republish.dest))) throw invalidConfig("stream configuration for republish destination forms a cycle");
+    if (subjectsOverlap(toByteString(subject), toByteString(dest))) throw invalidConfig("stream configuration for republish destination forms a cycle");
   }
   try {
-    SubjectTransform.compile(toByteString(src), toByteString(republish.dest));
+    SubjectTransform.compile(toByteString(src), toByteString(dest));
   } catch (error) {
     if (!(error instanceof TransformError)) throw error;
-    throw invalidConfig(`stream configuration for republish with transform from '${raw.republish?.src ?? ""}' to '${republish.dest}' not valid`);
+    throw invalidConfig(`stream configuration for republish with transform from '${src}' to '${dest}' not valid`);
   }
+}
+
+/** Everything to where it is: that is under the subjects that a transform of all the stream makes. */
+function republishedAsStored({ subject_transform: transform, subjects = [] }: DraftConfig, republish: NonNullable<DraftConfig["republish"]>): NonNullable<DraftConfig["republish"]> {
+  if (republish.src !== ">" || republish.dest !== ">" || transform === undefined || subjects.length !== 1 || subjects[0] !== transform.src) return republish;
+  return { ...republish, src: transform.dest, dest: transform.dest };
 }
 
 /** Drops what is absent and adds what depends on the whole: the level of the API that the stream needs. */
@@ -296,6 +315,6 @@ export function sameConfig(a: StreamConfig, b: StreamConfig): boolean {
 }
 
 function comparable(config: StreamConfig): StreamConfig {
-  const metadata = Object.entries(config.metadata ?? {}).filter(([key]) => !key.startsWith("_nats."));
-  return { ...config, metadata: metadata.length === 0 ? undefined : Object.fromEntries(metadata) };
+  const metadata = withoutDynamicMetadata(config.metadata) ?? {};
+  return { ...config, metadata: Object.keys(metadata).length === 0 ? undefined : metadata };
 }

@@ -124,14 +124,19 @@ function valueOf(text: string, names: readonly string[], min: number): number | 
   return at < 0 ? undefined : at + min;
 }
 
-/** The offsets of an IANA time zone; undefined when there is no such zone. */
+/** The zone that this machine is in, by the name that the reference takes for it. */
+const LOCAL = "Local";
+
+/** The offsets of an IANA time zone, spelled exactly; undefined when there is no such zone. */
 export function zoneOffset(name: string): ZoneOffset | undefined {
   let format: Intl.DateTimeFormat;
   try {
-    format = new Intl.DateTimeFormat("en-US", { timeZone: name, hourCycle: "h23", year: "numeric", month: "numeric", day: "numeric", hour: "numeric", minute: "numeric", second: "numeric" });
+    format = new Intl.DateTimeFormat("en-US", { ...(name === LOCAL ? {} : { timeZone: name }), hourCycle: "h23", year: "numeric", month: "numeric", day: "numeric", hour: "numeric", minute: "numeric", second: "numeric" });
   } catch {
     return undefined;
   }
+  // It also takes other spellings, and offsets.
+  if (name !== LOCAL && (/^[+-]/.test(name) || format.resolvedOptions().timeZone !== name)) return undefined;
   return (atMs) => {
     const parts = Object.fromEntries(format.formatToParts(atMs).map(({ type, value }) => [type, Number(value)]));
     const wallMs = Date.UTC(parts["year"], parts["month"] - 1, parts["day"], parts["hour"], parts["minute"], parts["second"]);

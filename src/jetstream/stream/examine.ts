@@ -3,6 +3,8 @@
  * Messages of an atomic batch are examined one after the other with the effects of those before them. Spec: streams, section 5.2 and 5.9.
  */
 import { hasWildcard } from "../../routing/index.ts";
+import { fromByteString } from "../../util/bytes.ts";
+import { goQuoteBytes } from "../../util/quote.ts";
 import { type ApiErrorBody, errorBody } from "../api/errors.ts";
 import type { BatchEffects } from "./batcheffects.ts";
 import { addToCounter } from "./counter.ts";
@@ -24,20 +26,22 @@ function sequenceOf(text: string): number {
 export function examine(stream: Stream, input: PublishInput, headers: PublishHeaders, into: Judgement, batch: BatchEffects | undefined): ApiErrorBody | undefined {
   into.clear();
   const refusal =
-    examineFirst(stream, input, headers) ??
+    examineFirst(stream, input, headers, batch !== undefined) ??
     examineExpected(stream, input, headers, batch) ??
     examineSchedule(stream, input, headers, into) ??
-    (headers.get(H.StreamSource) === undefined ? undefined : errorBody(10227)) ??
+    ((headers.get(H.StreamSource) ?? "") === "" ? undefined : errorBody(10227)) ??
     examineIdentity(stream, headers, into, batch);
   if (refusal !== undefined || into.duplicateOf > 0) return refusal;
-  return examineRollup(stream, input, headers, into, batch) ?? examineCounter(stream, input, headers, into, batch) ?? examineSizes(stream, input) ?? examineTtl(stream, headers, into) ?? edit(stream, input, headers, into);
+  return examineRollup(stream, input, headers, into, batch) ?? examineCounter(stream, input, headers, into, batch) ?? examineTtl(stream, input, headers, into, batch) ?? edit(stream, input, headers, into);
 }
 
 /** What is refused by sight of the headers alone. */
-function examineFirst(stream: Stream, input: PublishInput, headers: PublishHeaders): ApiErrorBody | undefined {
+function examineFirst(stream: Stream, input: PublishInput, headers: PublishHeaders, inBatch: boolean): ApiErrorBody | undefined {
   const { config } = stream;
   if (stream.store.kind === "file" && input.end - input.headerStart + input.subject.length > RECORD_MAX_BYTES) return errorBody(10077, { err: "message too large" });
   if (config.sealed) return errorBody(10109);
+  const tooLarge = examineSizes(stream, input);
+  if (tooLarge !== undefined) return tooLarge;
   const increment = headers.get(H.Incr);
   if (increment !== undefined && increment !== "") {
     if (!/^[+-]?\d+$/.test(increment)) return errorBody(10171);
@@ -48,10 +52,7 @@ function examineFirst(stream: Stream, input: PublishInput, headers: PublishHeade
   const expectedStream = headers.get(H.ExpectedStream);
   if (expectedStream !== undefined && expectedStream !== "" && expectedStream !== stream.nameBytes) return errorBody(10060);
   const ttl = headers.get(H.Ttl);
-  if (ttl !== undefined && !config.allow_msg_ttl) {
-    const seconds = parseTtl(ttl);
-    if (seconds !== undefined && seconds !== 0) return errorBody(10166);
-  }
+  if (ttl !== undefined && ttl !== "" && !config.allow_msg_ttl && (inBatch || parseTtl(ttl) !== undefined)) return errorBody(10166);
   return undefined;
 }
 
@@ -69,8 +70,10 @@ function examineExpected(stream: Stream, input: PublishInput, headers: PublishHe
   } else if (override !== undefined && override !== "") return errorBody(10193);
   const expected = headers.get(H.ExpectedLastSeq);
   if (expected !== undefined && expected !== "") {
-    if (batch !== undefined && batch.count > 0) return errorBody(10164);
-    if (stream.lastSeq !== sequenceOf(expected)) return errorBody(10071, { seq: stream.lastSeq });
+    const last = stream.lastSeq + (batch?.count ?? 0);
+    if (last !== sequenceOf(expected)) return errorBody(10071, { seq: last });
+    // Right, but only the first of a batch may ask.
+    if (last !== stream.lastSeq) return errorBody(10164);
   }
   return undefined;
 }
@@ -91,7 +94,7 @@ function examineIdentity(stream: Stream, headers: PublishHeaders, into: Judgemen
   const expected = headers.get(H.ExpectedLastMsgId);
   if (expected === undefined || expected === "") return undefined;
   if (batch !== undefined) return errorBody(10177, { header: "Nats-Expected-Last-Msg-Id" });
-  return expected === stream.lastMsgId ? undefined : errorBody(10070, { id: stream.lastMsgId });
+  return expected === stream.lastMsgId ? undefined : errorBody(10070, { id: fromByteString(stream.lastMsgId) });
 }
 
 function examineRollup(stream: Stream, input: PublishInput, headers: PublishHeaders, into: Judgement, batch: BatchEffects | undefined): ApiErrorBody | undefined {
@@ -101,7 +104,7 @@ function examineRollup(stream: Stream, input: PublishInput, headers: PublishHead
   const kind = value.toLowerCase();
   if (kind === "sub") into.rollup = Rollup.Subject;
   else if (kind === "all") into.rollup = Rollup.All;
-  else return errorBody(10111, { err: `rollup value invalid: ${JSON.stringify(value)}` });
+  else return errorBody(10111, { err: `rollup value invalid: ${goQuoteBytes(value)}` });
   if (batch === undefined) return undefined;
   if (into.rollup === Rollup.Subject && batch.wrote(input.subject)) return errorBody(10111, { err: "batch rollup sub invalid" });
   return into.rollup === Rollup.All && batch.count > 0 ? errorBody(10111, { err: "batch rollup all invalid" }) : undefined;
@@ -125,11 +128,12 @@ export function examineSizes(stream: Stream, input: PublishInput): ApiErrorBody 
   return input.headerLength > HEADER_MAX_BYTES ? errorBody(10097) : undefined;
 }
 
-function examineTtl(stream: Stream, headers: PublishHeaders, into: Judgement): ApiErrorBody | undefined {
+/** Looked at last: where nobody is interested nothing is stored, and where the account is full it is no matter. */
+function examineTtl(stream: Stream, input: PublishInput, headers: PublishHeaders, into: Judgement, batch: BatchEffects | undefined): ApiErrorBody | undefined {
   const text = headers.get(H.Ttl);
   if (text === undefined || text === "") return undefined;
   const ttl = parseTtl(text);
-  if (ttl === undefined) return errorBody(10165);
+  if (ttl === undefined) return stream.ingest.skips(input.subject) ? undefined : (stream.ingest.refusalOfAccount(input, into, batch) ?? errorBody(10165));
   // A schedule's own time to live ends the schedule; what it makes has `Nats-Schedule-TTL`.
   if (stream.config.allow_msg_ttl) into.ttl = ttl;
   return undefined;

@@ -6,7 +6,7 @@ import type { Timer } from "../../platform/index.ts";
 import { encodeJson } from "../../protocol/index.ts";
 import { fromByteString, toByteString } from "../../util/bytes.ts";
 import { type ApiErrorBody, errorBody } from "../api/errors.ts";
-import { examine } from "./examine.ts";
+import { examine, examineSizes } from "./examine.ts";
 import { PublishHeaders } from "./headers.ts";
 import { Judgement, type PublishInput } from "./judgement.ts";
 import type { Stream } from "./stream.ts";
@@ -18,6 +18,8 @@ const FLOW_DEFAULT = 10;
 const FLOW_MAX = 65_535;
 /** Messages that may be under way on one stream, shared out among its batches. */
 const FLOW_SHARED = 500;
+const WRONG_LAST_ID = 10070;
+const BAD_TTL = 10165;
 const NO_HEADERS = new PublishHeaders();
 
 const enum Operation {
@@ -79,11 +81,19 @@ export class FastBatches {
   receive(input: PublishInput, reply: string, headers: PublishHeaders | undefined): void {
     const stream = this.#stream;
     stream.touch();
-    const control = parseControl(reply);
-    const refusal = control === undefined ? errorBody(10206) : this.#receive(input, reply, headers, control);
+    const refusal = this.#refusePlainly(input) ?? this.#receive(input, reply, headers, parseControl(reply));
     if (refusal === undefined) return;
     stream.ingest.noteRefusal(refusal);
     stream.acks.refused(reply, stream.lastSeq, refusal);
+  }
+
+  /** What is refused before anybody looks which batch it is of, which so goes on as if the message had not been sent. */
+  #refusePlainly(input: PublishInput): ApiErrorBody | undefined {
+    const stream = this.#stream;
+    const { config } = stream;
+    if (config.sealed) return errorBody(10109);
+    const full = stream.account.storeRefusal(config.storage, stream.store.sizeOf(input.subject.length, input.headerLength, input.payloadLength), config.num_replicas);
+    return full === undefined ? (examineSizes(stream, input) ?? this.refusal()) : errorBody(full);
   }
 
   /** Why no batch is taken at all. */
@@ -93,9 +103,8 @@ export class FastBatches {
     return allowed ? undefined : errorBody(10205);
   }
 
-  #receive(input: PublishInput, reply: string, headers: PublishHeaders | undefined, control: Control): ApiErrorBody | undefined {
-    const refusal = this.refusal();
-    if (refusal !== undefined) return refusal;
+  #receive(input: PublishInput, reply: string, headers: PublishHeaders | undefined, control: Control | undefined): ApiErrorBody | undefined {
+    if (control === undefined) return errorBody(10206);
     if (control.id.length > ID_MAX_BYTES) return errorBody(10207);
     const known = this.#batches.get(control.id);
     if (known === undefined && (control.seq !== 1 || control.operation === Operation.Ping)) return errorBody(10208);
@@ -172,7 +181,12 @@ export class FastBatches {
     const isFirst = batch.received === 0;
     batch.received = control.seq;
     if (isFirst && control.operation !== Operation.Commit) this.#tell(reply, { type: "ack", seq: 0, msgs: batch.flow });
-    const refusal = examine(stream, input, headers ?? NO_HEADERS, judgement, undefined) ?? stream.ingest.refusalOf(input, judgement);
+    const asked = examine(stream, input, headers ?? NO_HEADERS, judgement, undefined) ?? stream.ingest.refusalOf(input, judgement);
+    // In batches a TTL is not allowed before it is none.
+    const refusal = asked?.err_code === BAD_TTL && !stream.config.allow_msg_ttl ? errorBody(10166) : asked;
+    // The reference answers so, and the batch knows nothing of it.
+    if (refusal?.err_code === WRONG_LAST_ID) return refusal;
+    const commits = control.operation === Operation.Commit;
     if (refusal !== undefined) {
       if (isFirst && !batch.allowsGaps) {
         this.#forget(batch);
@@ -184,9 +198,12 @@ export class FastBatches {
         this.#finish(batch, reply);
         return undefined;
       }
+      // What was refused does not count where nothing comes after it.
+      if (commits) batch.received = control.seq - 1;
     } else if (judgement.duplicateOf === 0) batch.storedSeq = stream.ingest.place(input, judgement, 0);
-    if (control.operation === Operation.Commit) this.#finish(batch, reply);
-    else if (refusal === undefined && control.seq - batch.acknowledged >= batch.flow) this.#acknowledge(batch, reply);
+    const isDue = refusal === undefined && control.seq - batch.acknowledged >= batch.flow;
+    if (isDue && (!commits || judgement.duplicateOf > 0)) this.#acknowledge(batch, reply);
+    if (commits) this.#finish(batch, reply);
     return undefined;
   }
 

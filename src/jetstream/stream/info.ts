@@ -46,22 +46,43 @@ export function stateOf(stream: Stream, { subjects, deleted }: Lists = {}): Stre
   return {
     messages: state.messages,
     bytes: state.bytes,
-    first_seq: state.firstSeq,
+    first_seq: firstSeqOf(stream),
     first_ts: isEmpty ? ZERO_TIME : timeOf({ seconds: state.firstSeconds, nanos: state.firstNanos }),
     last_seq: state.lastSeq,
     last_ts: state.lastSeconds === 0 ? ZERO_TIME : timeOf({ seconds: state.lastSeconds, nanos: state.lastNanos }),
     ...(state.subjects === 0 ? {} : { num_subjects: state.subjects }),
     ...(subjects === undefined ? {} : { subjects }),
-    ...(state.deleted === 0 ? {} : { num_deleted: state.deleted }),
-    ...(deleted === undefined || state.deleted === 0 ? {} : { deleted }),
+    ...gapsOf(stream, deleted),
     ...(state.lost === undefined ? {} : { lost: { msgs: state.lost.sequences, bytes: state.lost.bytes } }),
     consumer_count: stream.consumers.visibleCount,
   };
 }
 
+/** 0 where nothing ever happened; a purge, or a first sequence that was asked for, is something. */
+function firstSeqOf({ store, purger }: Stream): number {
+  return store.state.firstSeq === 0 && purger.hasBegun ? 1 : store.state.firstSeq;
+}
+
+/** Such a stream counts its sequence 0 among those that are gone, once somebody asks for the list. */
+function isUntouchedFile(stream: Stream): boolean {
+  return stream.config.storage === "file" && firstSeqOf(stream) === 0;
+}
+
+/** Sequences of the middle that are gone. */
+function gapsOf(stream: Stream, listed: Lists["deleted"]): Pick<StreamState, "num_deleted" | "deleted"> {
+  const { deleted } = stream.store.state;
+  if (listed !== undefined && isUntouchedFile(stream)) return { num_deleted: 1, deleted: listed };
+  if (deleted === 0) return {};
+  return { num_deleted: deleted, ...(listed === undefined ? {} : { deleted: listed }) };
+}
+
 function* deletedOf(stream: Stream): Sliced<JsonPieces> {
   const list = new JsonPieces();
   let separator = "[";
+  if (isUntouchedFile(stream)) {
+    list.add("[0");
+    separator = ",";
+  }
   for (const range of stream.store.deletedRanges()) {
     if (range === undefined) {
       yield;
@@ -111,7 +132,7 @@ export function listedInfo(stream: Stream): StreamInfo {
 export function* detailedInfo(stream: Stream, details: StateDetails): Sliced<DetailedInfo> {
   stream.settle();
   const { subjects, paging } = yield* whileOpen(stream, subjectsOf(stream, details));
-  const deleted = details.deleted && stream.store.state.deleted > 0 ? yield* whileOpen(stream, deletedOf(stream)) : undefined;
+  const deleted = details.deleted ? yield* whileOpen(stream, deletedOf(stream)) : undefined;
   const { settings, server } = stream.account.context;
   const state = stateOf(stream, { subjects, deleted });
   return { paging, info: infoOf(stream, { config: withDynamicMetadata(stream.config), state, domain: settings.domain, leader: server.name }) };
@@ -127,6 +148,8 @@ function* subjectsOf(stream: Stream, { subjects: filter, offset }: StateDetails)
   };
   const total = yield* stream.store.listSubjects(filter, { offset, limit: SUBJECTS_PAGE, show });
   if (total === 0) return { subjects: undefined, paging: NO_PAGES };
-  page.add(separator === "{" ? "{}" : "}");
-  return { subjects: page.end(), paging: { total, offset: Math.min(offset, total), limit: SUBJECTS_PAGE } };
+  const paging = { total, offset, limit: SUBJECTS_PAGE };
+  if (offset >= total) return { subjects: undefined, paging };
+  page.add("}");
+  return { subjects: page.end(), paging };
 }

@@ -144,7 +144,7 @@ export class Ingest {
     const headers = this.#read(input);
     const refusal = message.reply().endsWith(FAST_SUFFIX)
       ? stream.fastBatches.refusal()
-      : headers.get(H.BatchId) !== undefined
+      : (headers.get(H.BatchId) ?? "") !== ""
         ? stream.atomicBatches.refusal()
         : headers.any
           ? examine(stream, input, headers, judgement, undefined)
@@ -193,7 +193,7 @@ export class Ingest {
   #receiveWithHeaders(input: PublishInput, reply: string): void {
     const stream = this.#stream;
     const headers = this.#read(input);
-    if (headers.get(H.BatchId) !== undefined) return stream.atomicBatches.receive(input, headers, reply);
+    if ((headers.get(H.BatchId) ?? "") !== "") return stream.atomicBatches.receive(input, headers, reply);
     if (!headers.any && !headers.hasStatus) return this.#receivePlain(input, reply);
     const judgement = this.#judgement;
     const refusal = examine(stream, input, headers, judgement, undefined) ?? this.refusalOf(input, judgement);
@@ -205,10 +205,22 @@ export class Ingest {
     else stream.acks.storedWith(reply, seq, `,"val":"${judgement.value}"`);
   }
 
+  /** Whether a message on this subject gets a sequence only, because nobody is interested in it. */
+  skips(subject: string): boolean {
+    return this.#checksInterest && !this.#stream.consumers.hasInterest(subject);
+  }
+
+  /** Whether account and server have room for an examined message, whatever the stream's own limits are. */
+  refusalOfAccount(input: PublishInput, judgement: Judgement, batch?: BatchEffects): ApiErrorBody | undefined {
+    const { store, account, config } = this.#stream;
+    const size = store.sizeOf(input.subject.length, judgement.header?.length ?? input.headerLength, judgement.body?.length ?? input.payloadLength);
+    const refusal = account.storeRefusal(config.storage, size + (batch?.bytes ?? 0), config.num_replicas);
+    return refusal === undefined ? undefined : errorBody(refusal);
+  }
+
   /** Whether there is room for an examined message, as things are now, or will be after the messages of its batch before it. */
   refusalOf(input: PublishInput, judgement: Judgement, batch?: BatchEffects): ApiErrorBody | undefined {
-    if (judgement.duplicateOf > 0) return undefined;
-    if (this.#checksInterest && !this.#stream.consumers.hasInterest(input.subject)) return undefined;
+    if (judgement.duplicateOf > 0 || this.skips(input.subject)) return undefined;
     const headerLength = judgement.header?.length ?? input.headerLength;
     const payloadLength = judgement.body?.length ?? input.payloadLength;
     return this.#refuseForRoom(input.subject, headerLength, payloadLength, judgement.rollup, batch);
@@ -231,8 +243,7 @@ export class Ingest {
   #refusePlain(input: PublishInput): ApiErrorBody | undefined {
     if (this.#isPlain && this.#maxSize < 0 && input.headerLength <= HEADER_MAX_BYTES) return undefined;
     if (this.#isSealed) return errorBody(10109);
-    if (this.#stream.config.allow_msg_counter) return errorBody(10169);
-    return examineSizes(this.#stream, input);
+    return examineSizes(this.#stream, input) ?? (this.#stream.config.allow_msg_counter ? errorBody(10169) : undefined);
   }
 
   /** Whether account, server and the stream's own limits have room. */
@@ -264,7 +275,7 @@ export class Ingest {
   /** Stores an examined message. `marks` are added to its own. Returns its sequence. */
   place(input: PublishInput, judgement: Judgement, marks: number): number {
     const stream = this.#stream;
-    if (this.#checksInterest && !stream.consumers.hasInterest(input.subject)) return this.#skip(judgement.msgId);
+    if (this.skips(input.subject)) return this.#skip(judgement.msgId);
     const { header, body } = judgement;
     const headerBytes = header === undefined ? input.buffer : Buffer.from(header, "latin1");
     const bodyBytes = body === undefined ? input.buffer : Buffer.from(body, "latin1");

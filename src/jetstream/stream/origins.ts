@@ -1,11 +1,14 @@
 /** What mirrors and sources of a configuration must be like. Spec: streams, section 4.2, 13 to 16. */
 import { hasWildcard, isSubsetOf, isValidConfiguredSubject, subjectsOverlap } from "../../routing/index.ts";
 import { toByteString } from "../../util/bytes.ts";
+import { goQuote } from "../../util/quote.ts";
 import { apiError } from "../api/errors.ts";
 import type { AssetAccount } from "../seams.ts";
 import type { ExternalStream, StreamConfig, StreamSource } from "../wire.ts";
 import { checkTransform, type DraftConfig, invalidConfig, isValidStreamName } from "./config.ts";
 
+/** A stream that is reached in several ways waits several times; no more than this, whatever anybody builds. */
+const HOPS_MAX = 1000;
 const API_PREFIX = "$JS.API";
 
 export function checkMirror(account: AssetAccount, draft: DraftConfig, strict: boolean): void {
@@ -21,7 +24,6 @@ export function checkMirror(account: AssetAccount, draft: DraftConfig, strict: b
   if (mirror.consumer !== undefined && !isValidOriginConsumer(mirror)) throw apiError(10213);
   if (mirror.filter_subject !== undefined && mirror.subject_transforms !== undefined) throw apiError(10150);
   if (draft.subject_delete_marker_ttl !== undefined) throw invalidConfig("subject delete markers forbidden on mirrors");
-  if (mirror.filter_subject !== undefined && !isValidConfiguredSubject(toByteString(mirror.filter_subject))) throw apiError(10049, { err: `subject filter '${mirror.filter_subject}' for the mirror invalid subject` });
   for (const { src, dest } of mirror.subject_transforms ?? []) checkTransform(src, dest, 10151, 10154);
   if (transformsOverlap(mirror)) throw apiError(10152);
   if (mirror.external === undefined && !isValidStreamName(mirror.name)) throw apiError(10142);
@@ -41,11 +43,10 @@ export function checkSources(account: AssetAccount, draft: DraftConfig): void {
   const consumers = new Set<string>();
   for (const source of draft.sources) {
     if (!isValidStreamName(source.name)) throw apiError(10141);
-    const identity = JSON.stringify([source.name, source.external?.api, source.filter_subject, source.subject_transforms]);
+    const identity = JSON.stringify([source.name, source.external?.api, source.filter_subject ?? (source.subject_transforms === undefined ? ">" : undefined), source.subject_transforms]);
     if (seen.has(identity)) throw apiError(10140);
     seen.add(identity);
     if (source.filter_subject !== undefined && source.subject_transforms !== undefined) throw apiError(10144);
-    if (source.filter_subject !== undefined && !isValidConfiguredSubject(toByteString(source.filter_subject))) throw apiError(10049, { err: `subject filter '${source.filter_subject}' for the source: invalid subject` });
     for (const { src, dest } of source.subject_transforms ?? []) checkTransform(src, dest, 10145, 10146);
     if (transformsOverlap(source)) throw apiError(10147);
     if (source.consumer !== undefined) {
@@ -58,6 +59,16 @@ export function checkSources(account: AssetAccount, draft: DraftConfig): void {
     if (origin !== undefined && draft.max_msg_size > 0 && draft.max_msg_size < origin.max_msg_size) throw apiError(10046);
     if (source.external !== undefined) checkExternal(source.external);
   }
+}
+
+/**
+ * Refuses filters that are no subjects. Looked at when there is nothing else against a configuration; the reference looks only at new streams, and has sources
+ * that never copy after an update.
+ */
+export function checkOriginFilters({ mirror, sources = [] }: StreamConfig): void {
+  const fault = ({ filter_subject: filter }: StreamSource): boolean => filter !== undefined && !isValidConfiguredSubject(toByteString(filter));
+  if (mirror !== undefined && fault(mirror)) throw apiError(10049, { err: `subject filter '${mirror.filter_subject}' for the mirror invalid subject` });
+  for (const source of sources) if (fault(source)) throw apiError(10049, { err: `subject filter '${source.filter_subject}' for the source: invalid subject` });
 }
 
 /** A consumer made beforehand is named, delivers to a literal subject, and says itself where to start and what to filter. */
@@ -79,30 +90,34 @@ function checkExternal(external: ExternalStream): void {
   if (deliver !== "" && (!isValidConfiguredSubject(deliver) || hasWildcard(deliver))) throw apiError(10024, { prefix: external.deliver });
   if (external.api === "") return;
   const api = toByteString(external.api);
-  if (!isValidConfiguredSubject(api) || hasWildcard(api)) throw invalidConfig(`stream external api prefix ${JSON.stringify(external.api)} must be a valid subject without wildcards`);
+  if (!isValidConfiguredSubject(api) || hasWildcard(api)) throw invalidConfig(`stream external api prefix ${goQuote(external.api)} must be a valid subject without wildcards`);
   if (subjectsOverlap(api, API_PREFIX)) throw apiError(10021, { prefix: external.api, subject: API_PREFIX });
 }
 
-/** Refuses a configuration through which a message could come back to the stream it came from. Only the filter of the last hop counts, as in the reference. */
+/**
+ * Refuses a configuration through which a message could come back to the stream it came from. As in the reference, a stream that was looked at already is taken for
+ * such a way back, also where two ways only meet in it, and only the filter of the last hop counts.
+ */
 export function checkOriginsForCycles(account: AssetAccount, draft: DraftConfig): void {
-  const visited = new Set<string>();
+  const seen = new Set<string>();
   const waiting: StreamConfig[] = [draft];
   for (let config = waiting.shift(); config !== undefined; config = waiting.shift()) {
+    seen.add(config.name);
     for (const source of [...(config.mirror === undefined ? [] : [config.mirror]), ...(config.sources ?? [])]) {
       if (source.external !== undefined) continue;
-      const origin = source.name === draft.name ? draft : account.stream(source.name)?.config;
-      if (origin === undefined) continue;
-      if (source.name === draft.name && feeds(origin, source)) throw invalidConfig("detected cycle");
-      if (visited.has(source.name)) continue;
-      visited.add(source.name);
-      waiting.push(origin);
+      if (seen.has(source.name)) {
+        if (passes(config, source)) throw invalidConfig("detected cycle");
+        continue;
+      }
+      const origin = account.stream(source.name)?.config;
+      if (origin !== undefined && waiting.length < HOPS_MAX) waiting.push(origin);
     }
   }
 }
 
-/** Whether something that `origin` stores can pass the filter of `source`. */
-function feeds(origin: StreamConfig, source: StreamSource): boolean {
+/** Whether the filter of `source` meets the subjects of the stream that has it, which is what the reference asks. */
+function passes(owner: StreamConfig, source: StreamSource): boolean {
   const filter = source.filter_subject;
   if (filter === undefined) return true;
-  return (origin.subjects ?? []).some((subject) => subjectsOverlap(toByteString(subject), toByteString(filter)));
+  return (owner.subjects ?? []).some((subject) => subjectsOverlap(toByteString(subject), toByteString(filter)));
 }

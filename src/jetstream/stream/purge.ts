@@ -34,7 +34,12 @@ interface Picked {
 }
 
 export class Purger {
-  constructor(private readonly stream: Stream) {}
+  /** Whether the sequences begin somewhere: where a first one was asked for, or after everything was to go, also when there was nothing. */
+  hasBegun: boolean;
+
+  constructor(private readonly stream: Stream) {
+    this.hasBegun = stream.config.first_seq !== undefined;
+  }
 
   /** Carries a request out; tells how many messages went. */
   purge({ filter, seq, keep }: PurgeRequest): number | Promise<number> {
@@ -53,6 +58,7 @@ export class Purger {
   }
 
   #clear(): number {
+    this.hasBegun = true;
     const { messages } = this.stream.store.clear();
     // Nothing is left to be counted.
     for (const _ of this.#told({ below: this.stream.lastSeq + 1, filter: undefined })) continue;
@@ -198,6 +204,8 @@ export class Purger {
 
   *#told(notice: PurgeNotice): Iterable<void> {
     const { stream } = this;
+    // A purge of what is still to come moves the end.
+    stream.movedTo(stream.store.state.lastSeq);
     stream.countUsage();
     stream.schedules.purged();
     yield* stream.consumers.purged(notice);

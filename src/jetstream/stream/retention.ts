@@ -44,7 +44,10 @@ export class Retention {
   }
 
   changed(previous: StreamConfig): void {
-    if (previous.retention !== this.#stream.config.retention) this.recover();
+    if (previous.retention === this.#stream.config.retention) return;
+    this.recover();
+    // What can be done at once shows in the answer.
+    this.flush();
   }
 
   #schedule(): void {

@@ -5,7 +5,7 @@ import { type ApiErrorBody, errorBody } from "../api/errors.ts";
 import { StoredMessage } from "../store/index.ts";
 import { H, type PublishHeaders } from "./headers.ts";
 import { type Judgement, Mark, type PublishInput } from "./judgement.ts";
-import { parseSchedule } from "./schedulepattern.ts";
+import { isZone, parseSchedule } from "./schedulepattern.ts";
 import type { Stream } from "./stream.ts";
 import { parseTtl } from "./ttl.ts";
 
@@ -13,9 +13,16 @@ const view = new StoredMessage();
 
 /** Returns why the message is refused; otherwise notes what it is. */
 export function examineSchedule(stream: Stream, input: PublishInput, headers: PublishHeaders, into: Judgement): ApiErrorBody | undefined {
-  const text = headers.get(H.Schedule);
-  if (text === undefined || text === "") return examineEnd(stream, input, headers, into);
   const isOn = stream.config.allow_msg_schedules === true;
+  const zone = headers.get(H.ScheduleTimeZone);
+  // Looked at first, also where nothing is scheduled.
+  if (zone !== undefined && !isZone(zone)) return errorBody(isOn ? 10223 : 10188);
+  return examineBeginning(stream, input, headers, into, isOn) ?? examineEnd(stream, input, headers, into);
+}
+
+function examineBeginning(stream: Stream, input: PublishInput, headers: PublishHeaders, into: Judgement, isOn: boolean): ApiErrorBody | undefined {
+  const text = headers.get(H.Schedule) ?? "";
+  if (text === "") return undefined;
   const pattern = parseSchedule(text, headers.get(H.ScheduleTimeZone));
   if (pattern === "pattern") return errorBody(isOn ? 10189 : 10188);
   if (pattern === "zone") return errorBody(isOn ? 10223 : 10188);
@@ -23,8 +30,8 @@ export function examineSchedule(stream: Stream, input: PublishInput, headers: Pu
   if (!isOn) return errorBody(10188);
   const refusal = examineProduct(stream, headers) ?? examineSubjects(stream, input, headers);
   if (refusal !== undefined) return refusal;
-  const rollup = headers.get(H.Rollup);
-  if (rollup !== undefined && rollup.toLowerCase() !== "sub") return errorBody(10192);
+  const rollup = headers.get(H.Rollup) ?? "";
+  if (rollup !== "" && rollup.toLowerCase() !== "sub") return errorBody(10192);
   into.isSchedule = true;
   return undefined;
 }
@@ -50,12 +57,12 @@ function isOfStream(stream: Stream, subject: string): boolean {
   return (stream.config.subjects ?? []).some((own) => subjectMatches(subject, toByteString(own)));
 }
 
-/** A client ends a schedule by what a single schedule's product looks like. */
+/** A client ends a schedule by what a single schedule's product looks like; its message may be a schedule as well. */
 function examineEnd(stream: Stream, input: PublishInput, headers: PublishHeaders, into: Judgement): ApiErrorBody | undefined {
-  const next = headers.get(H.ScheduleNext);
-  const scheduler = headers.get(H.Scheduler);
-  if (next === undefined && scheduler === undefined) return undefined;
-  if (next !== "purge" || scheduler === undefined || !isValidLiteralSubject(scheduler) || scheduler === input.subject) return errorBody(10212);
+  const next = headers.get(H.ScheduleNext) ?? "";
+  const scheduler = headers.get(H.Scheduler) ?? "";
+  if (next === "" && scheduler === "") return undefined;
+  if (next !== "purge" || !isValidLiteralSubject(scheduler) || scheduler === input.subject) return errorBody(10212);
   if (!stream.config.allow_msg_schedules) return errorBody(10188);
   const last = stream.store.subjectState(scheduler)?.last;
   // A schedule that is gone already is fine.

@@ -14,6 +14,11 @@ export type ScheduleFault = "pattern" | "zone";
 const RFC3339 = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/;
 const SHORTEST_NS = 1_000_000_000n;
 
+/** Whether there is such a time zone. */
+export function isZone(name: string): boolean {
+  return name !== "" && zoneOffset(name) !== undefined;
+}
+
 /** `zone` is the header `Nats-Schedule-Time-Zone`, undefined when it is not there. */
 export function parseSchedule(text: string, zone: string | undefined): SchedulePattern | ScheduleFault {
   if (text.startsWith("@at ")) return zone === undefined ? at(text.slice(4)) : "pattern";

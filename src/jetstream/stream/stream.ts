@@ -368,9 +368,15 @@ export class Stream implements AssetStream, ConsumerStream, SourcedStream {
   /** Sequences up to `seq` are used up without messages. */
   passOver(seq: number, seconds: number, nanos: number): void {
     this.store.skip(seq, seconds, nanos);
+    this.movedTo(seq);
+    this.touch();
+  }
+
+  /** The store ends at `seq` now, without messages that wait to be committed. */
+  movedTo(seq: number): void {
+    if (seq <= this.lastSeq) return;
     this.#passedOver += seq - this.lastSeq;
     this.lastSeq = seq;
-    this.touch();
   }
 
   /** Whether more waits to be committed than may. */

@@ -1,6 +1,7 @@
 /** Which subjects a stream may have: on its own, beside the server's own subjects, beside other streams. Spec: streams, section 4.2, 17. */
 import { isSubsetOf, isValidConfiguredSubject, subjectsOverlap } from "../../routing/index.ts";
 import { fromByteString, toByteString } from "../../util/bytes.ts";
+import { goQuote } from "../../util/quote.ts";
 import { apiError } from "../api/errors.ts";
 import type { AssetAccount } from "../seams.ts";
 import type { StreamConfig } from "../wire.ts";
@@ -17,9 +18,9 @@ export function checkSubjects(draft: DraftConfig): void {
   for (const text of draft.subjects ?? []) {
     const subject = toByteString(text);
     if (!isValidConfiguredSubject(subject)) throw invalidConfig("invalid subject");
-    checkAgainstServer(subject, draft);
     const clash = seen.find((other) => subjectsOverlap(other, subject));
-    if (clash !== undefined) throw invalidConfig(`subject ${JSON.stringify(fromByteString(clash))} overlaps with ${JSON.stringify(text)}`);
+    if (clash !== undefined) throw invalidConfig(`subject ${goQuote(fromByteString(clash))} overlaps with ${goQuote(text)}`);
+    checkAgainstServer(subject, draft);
     seen.push(subject);
   }
 }

@@ -42,8 +42,10 @@ export class Trimmer {
 
   configure(): void {
     const { config } = this.#stream;
-    this.#maxMsgs = config.max_msgs;
-    this.#maxBytes = config.max_bytes;
+    // Where new messages are refused the old ones stay, also when there are more than a lowered limit allows.
+    const removesOld = config.discard === "old";
+    this.#maxMsgs = removesOld ? config.max_msgs : -1;
+    this.#maxBytes = removesOld ? config.max_bytes : -1;
     this.#maxPerSubject = config.max_msgs_per_subject;
     this.#immediate = config.discard === "new" && (config.max_msgs > 0 || config.max_bytes > 0 || config.discard_new_per_subject === true);
   }

@@ -6,6 +6,7 @@ import { type DraftConfig, invalidConfig } from "./config.ts";
 /** Whether a stream may go from one configuration to the other; both are normalised. Returns the second with what follows from the change. Throws `ApiError`. */
 export function checkUpdate(previous: StreamConfig, next: StreamConfig): StreamConfig {
   const config: DraftConfig = { ...next };
+  if (config.num_replicas > 1) throw apiError(10074);
   if (config.storage !== previous.storage) throw invalidConfig("stream configuration update can not change storage type");
   if (config.retention !== previous.retention && (config.retention === "workqueue" || previous.retention === "workqueue"))
     throw invalidConfig("stream configuration update can not change retention policy to/from workqueue");
@@ -17,7 +18,6 @@ export function checkUpdate(previous: StreamConfig, next: StreamConfig): StreamC
   if ((previous.allow_msg_counter ?? false) !== (config.allow_msg_counter ?? false)) throw invalidConfig("stream configuration update can not change message counter setting");
   if (previous.allow_msg_schedules && !config.allow_msg_schedules) throw invalidConfig("message schedules can not be disabled");
   if (previous.persist_mode !== config.persist_mode) throw invalidConfig("stream configuration update can not change persist mode");
-  if (config.num_replicas > 1) throw apiError(10074);
   if (config.sealed) {
     config.max_age = 0;
     config.discard = "new";

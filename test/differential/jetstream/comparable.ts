@@ -90,5 +90,6 @@ export function textDifferences(ours: string, theirs: string): string[] {
 /** The same for lists of texts. */
 export function differences(ours: readonly string[], theirs: readonly string[]): string[] {
   if (ours.length === theirs.length) return ours.flatMap((text, index) => textDifferences(text, theirs[index] ?? "").map((each) => (ours.length === 1 ? each : `[${index}]${each}`)));
-  return [`.length: ours ${ours.length} ${JSON.stringify(ours)}, reference ${theirs.length} ${JSON.stringify(theirs)}`];
+  const without = (texts: readonly string[], others: readonly string[]): string => JSON.stringify(texts.filter((text) => !others.includes(text)));
+  return [`.length: ours ${ours.length}, alone ${without(ours, theirs)}, reference ${theirs.length}, alone ${without(theirs, ours)}`];
 }

@@ -44,10 +44,17 @@ export interface Request extends Publication {
   readonly isLast?: IsLast;
 }
 
+interface ApiCounts {
+  readonly total: number;
+  readonly errors: number;
+}
+
 /** One of the two servers. */
 export class Side {
   /** What a session remembers on this side, by name: subscriptions, replies, whatever its steps need. */
   readonly memory = new Map<string, unknown>();
+  /** What the accounts had counted when the session began. */
+  readonly #before = new Map<AccountName, ApiCounts>();
 
   private constructor(
     readonly server: ServerProcess,
@@ -64,8 +71,17 @@ export class Side {
     return this.peers[account];
   }
 
-  request(request: Request, silenceMs: number): Promise<readonly Delivered[]> {
-    return this.peer(request).request(request, silenceMs, request.isLast);
+  async request(request: Request, silenceMs: number): Promise<readonly Delivered[]> {
+    const answers = await this.peer(request).request(request, silenceMs, request.isLast);
+    return request.subject === "$JS.API.INFO" ? answers.map((answer) => ({ ...answer, payload: this.#sinceClear(answer.payload, request.account ?? "A") })) : answers;
+  }
+
+  /** Requests are counted from the beginning of the session on. */
+  #sinceClear(info: string, account: AccountName): string {
+    return info.replace(/"total":(\d+),"errors":(\d+)/, (_, total: string, errors: string) => {
+      const before = this.#before.get(account) ?? { total: 0, errors: 0 };
+      return `"total":${Number(total) - before.total},"errors":${Number(errors) - before.errors}`;
+    });
   }
 
   /** The answer as JSON; undefined when there is none, or none that is JSON. */
@@ -83,6 +99,9 @@ export class Side {
         if (names.length === 0) break;
         await Promise.all(names.map((name) => this.ask(`STREAM.DELETE.${name}`, "", account)));
       }
+      this.#before.delete(account);
+      const info = await this.ask<{ api: ApiCounts }>("INFO", "", account);
+      if (info !== undefined) this.#before.set(account, info.api);
     }
     this.memory.clear();
   }
@@ -101,7 +120,7 @@ export class Side {
 
 export class JetStreamPair {
   /** How long nothing has to come for an answer to be silence. */
-  silenceMs = 300;
+  silenceMs = 200;
 
   private constructor(
     readonly ours: Side,

@@ -60,7 +60,7 @@ export class Inbox {
 export class Peer {
   readonly #inboxes = new Map<string, Inbox>();
   readonly #pongs: (() => void)[] = [];
-  #lastSid = 1;
+  #lastSid = 0;
   #lastReply = 0;
   /** What the server said besides messages, and why the connection ended. */
   readonly complaints: string[] = [];
@@ -74,7 +74,7 @@ export class Peer {
     const socket = await RawSocket.open("127.0.0.1", server.ports.nats?.port ?? 0);
     await socket.received.readLine(2000);
     const peer = new Peer(socket);
-    peer.#send(`CONNECT ${JSON.stringify({ verbose: false, pedantic: false, headers: true, no_responders: true, lang: "differential", user, pass: user })}\r\nSUB _R.> 1\r\n`);
+    peer.#send(`CONNECT ${JSON.stringify({ verbose: false, pedantic: false, headers: true, no_responders: true, lang: "differential", user, pass: user })}\r\n`);
     await peer.sync();
     return peer;
   }
@@ -96,7 +96,7 @@ export class Peer {
           const headerSize = verb === "HMSG" ? Number(rest.pop()) : 0;
           const body = (await stream.readBytes(size + 2, FOREVER_MS)).toString("latin1");
           const message = { subject, reply: rest[0] ?? "", header: body.slice(0, headerSize), payload: body.slice(headerSize, -2) };
-          (sid === "1" ? this.#inboxes.get(subject) : this.#inboxes.get(sid))?.take(message);
+          this.#inboxes.get(sid)?.take(message);
         } else if (verb !== "INFO") this.complaints.push(line);
       }
     } catch (error) {
@@ -114,16 +114,16 @@ export class Peer {
     this.#send(`${header === undefined ? "PUB" : "HPUB"} ${to} ${sizes}\r\n${header ?? ""}${body.toString("latin1")}\r\n`);
   }
 
-  /** The messages of the answer, none when there was silence for `silenceMs`. */
+  /** The messages of the answer, none when there was silence for `silenceMs`. Each has a subscription of its own: what a consumer delivers keeps its subject. */
   async request(publication: Publication, silenceMs: number, isLast: IsLast = () => true): Promise<readonly Delivered[]> {
     const reply = this.newReply();
-    const inbox = this.expect(reply);
+    const { sid, inbox } = this.subscribe(reply);
     this.publish({ ...publication, reply });
     await inbox.until(() => {
       const last = inbox.messages.at(-1);
       return last !== undefined && isLast(last);
     }, silenceMs);
-    this.#inboxes.delete(reply);
+    this.unsubscribe(sid);
     return inbox.messages;
   }
 
@@ -132,16 +132,10 @@ export class Peer {
     return `_R.${String(++this.#lastReply).padStart(8, "0")}`;
   }
 
-  /** Keeps what comes on a reply subject. */
-  expect(reply: string): Inbox {
-    const inbox = new Inbox();
-    this.#inboxes.set(reply, inbox);
-    return inbox;
-  }
-
   subscribe(subject: string, queue = ""): { readonly sid: string; readonly inbox: Inbox } {
     const sid = String(++this.#lastSid);
-    const inbox = this.expect(sid);
+    const inbox = new Inbox();
+    this.#inboxes.set(sid, inbox);
     this.#send(`SUB ${subject}${queue === "" ? "" : ` ${queue}`} ${sid}\r\n`);
     return { sid, inbox };
   }

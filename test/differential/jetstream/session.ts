@@ -21,7 +21,7 @@ export interface Difference {
 /** A request as a step. */
 export function requestStep(request: Request): Step {
   const { subject, payload = "", headers = [], account = "A" } = request;
-  const shown = typeof payload === "string" ? (payload.length > 400 ? `${payload.slice(0, 400)}… (${payload.length})` : payload) : `(${payload.length} bytes)`;
+  const shown = typeof payload === "string" ? (payload.length > 600 || /^x{80}/.test(payload) ? `${payload.slice(0, 60)}… (${payload.length})` : payload) : `(${payload.length} bytes)`;
   return { text: `${subject} ${shown}${account === "A" ? "" : " in B"}${headers.map((line) => `\n      ${line}`).join("")}`, run: (pair) => pair.both(request) };
 }
 
