@@ -210,13 +210,18 @@ export class FastBatches {
   /** Tells how far it is stored, and how many may follow. */
   #acknowledge(batch: Batch, reply: string): void {
     this.#catchUp(batch);
-    this.#adaptFlow(batch);
     this.#tell(reply, { type: "ack", seq: batch.acknowledged, msgs: batch.flow });
   }
 
-  /** Acknowledgements are due at whole steps; gaps may have passed several. */
+  /** Acknowledgements are due at whole steps, each of which changes the next; gaps may have passed several. */
   #catchUp(batch: Batch): void {
-    batch.acknowledged += Math.floor((batch.received - batch.acknowledged) / batch.flow) * batch.flow;
+    while (batch.received - batch.acknowledged >= batch.flow) {
+      const { flow } = batch;
+      batch.acknowledged += flow;
+      this.#adaptFlow(batch);
+      // From now on they are all alike, however far it is.
+      if (batch.flow === flow) batch.acknowledged += Math.floor((batch.received - batch.acknowledged) / flow) * flow;
+    }
   }
 
   /** Toward an equal share for every batch, by doubling or halving. */
