@@ -125,11 +125,11 @@ function update(request: ApiRequest): ApiAnswer | Promise<ApiAnswer> {
   const { account } = request;
   const raw = decodeBody(request, streamRequestShape);
   const wanted = normaliseStreamConfig(account, raw, raw.pedantic ?? false);
-  checkImplied(wanted);
   checkName(request, raw);
   const reason = account.offline.get(wanted.name);
   if (reason !== undefined) return offline(account, reason);
   const stream = streamOf(request);
+  checkImplied(wanted);
   const config = checkUpdate(stream.config, wanted);
   checkRoom(account, config);
   checkOverlap(account, config);

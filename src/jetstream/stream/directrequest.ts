@@ -47,7 +47,7 @@ export function readRequest(body: string, subject: string): DirectRequest | stri
   const request = decode(body);
   if (request === undefined) return "408 Malformed Request";
   if (subject !== "") {
-    const asksMore = request.seq > 0 || request.last !== "" || request.next !== "" || request.batch !== 0 || request.maxBytes > 0 || request.startTime !== "" || request.multiLast.length > 0 || request.upToSeq > 0 || request.upToTime !== "";
+    const asksMore = request.seq > 0 || request.last !== "" || request.next !== "" || request.batch !== 0 || request.startTime !== "" || request.multiLast.length > 0 || request.upToSeq > 0 || request.upToTime !== "";
     return asksMore ? "408 Bad Request" : { ...request, last: subject };
   }
   const { seq, last, next, batch, startTime, multiLast, upToSeq, upToTime } = request;

@@ -53,6 +53,7 @@ function examineFirst(stream: Stream, input: PublishInput, headers: PublishHeade
   if (expectedStream !== undefined && expectedStream !== "" && expectedStream !== stream.nameBytes) return errorBody(10060);
   const ttl = headers.get(H.Ttl);
   if (ttl !== undefined && ttl !== "" && !config.allow_msg_ttl && (inBatch || parseTtl(ttl) !== undefined)) return errorBody(10166);
+  if (inBatch && ttl !== undefined && parseTtl(ttl) === undefined) return errorBody(10165);
   return undefined;
 }
 

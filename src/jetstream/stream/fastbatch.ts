@@ -210,13 +210,15 @@ export class FastBatches {
   /** Tells how far it is stored, and how many may follow. */
   #acknowledge(batch: Batch, reply: string): void {
     this.#catchUp(batch);
-    this.#adaptFlow(batch);
     this.#tell(reply, { type: "ack", seq: batch.acknowledged, msgs: batch.flow });
   }
 
-  /** Acknowledgements are due at whole steps; gaps may have passed several. */
+  /** Acknowledgements are due at whole steps; gaps may have passed several, which count as one. */
   #catchUp(batch: Batch): void {
-    batch.acknowledged += Math.floor((batch.received - batch.acknowledged) / batch.flow) * batch.flow;
+    const steps = Math.floor((batch.received - batch.acknowledged) / batch.flow);
+    if (steps <= 0) return;
+    batch.acknowledged += steps * batch.flow;
+    this.#adaptFlow(batch);
   }
 
   /** Toward an equal share for every batch, by doubling or halving. */

@@ -79,7 +79,10 @@ export class Trimmer {
       this.#sequences = [];
       this.#subjects = [];
       this.#rollups = [];
+      const bytesAfter = this.#bytesAfter(sequences, rollups);
       for (let i = 0; i < sequences.length; i++) {
+        // The limits hold before a roll-up makes room, as if its message had come alone.
+        if (rollups[i] !== Rollup.None && this.#trimAsOf(sequences[i], bytesAfter[i] ?? 0)) removed = true;
         if (this.#maxPerSubject > 0 && this.trimSubject(subjects[i])) removed = true;
         if (rollups[i] !== Rollup.None && this.#rollUp(sequences[i], subjects[i], rollups[i])) removed = true;
       }
@@ -107,8 +110,30 @@ export class Trimmer {
     return state.messages < messages;
   }
 
-  #isOver(): boolean {
-    const { messages, bytes } = this.#stream.store.state;
+  /** For each of these messages the bytes of those behind it, as far as anybody will ask: where a limit of bytes meets roll-ups. */
+  #bytesAfter(sequences: readonly number[], rollups: readonly Rollup[]): readonly number[] {
+    const first = rollups.findIndex((rollup) => rollup !== Rollup.None);
+    if (first < 0 || this.#maxBytes <= 0) return [];
+    const sums: number[] = [];
+    let sum = 0;
+    let at = this.#stream.lastSeq;
+    for (let i = sequences.length - 1; i >= first; i--) {
+      for (; at > sequences[i]; at--) sum += this.#stream.storedSize(at);
+      sums[i] = sum;
+    }
+    return sums;
+  }
+
+  /** The oldest go until what there is up to `seq`, the messages behind it left out, is within the limits. */
+  #trimAsOf(seq: number, bytesAfter: number): boolean {
+    let removed = false;
+    while (this.#isOver(this.#stream.lastSeq - seq, bytesAfter) && this.#removeOldest()) removed = true;
+    return removed;
+  }
+
+  #isOver(messagesAside = 0, bytesAside = 0): boolean {
+    const { state } = this.#stream.store;
+    const [messages, bytes] = [state.messages - messagesAside, state.bytes - bytesAside];
     return (this.#maxMsgs > 0 && messages > this.#maxMsgs) || (this.#maxBytes > 0 && bytes > this.#maxBytes);
   }
 

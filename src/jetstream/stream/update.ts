@@ -25,7 +25,5 @@ export function checkUpdate(previous: StreamConfig, next: StreamConfig): StreamC
     config.deny_purge = true;
     config.allow_rollup_hdrs = false;
   }
-  // A promoted mirror answers for itself.
-  if (previous.mirror !== undefined && config.mirror === undefined) config.mirror_direct = false;
   return config;
 }

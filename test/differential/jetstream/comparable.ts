@@ -15,6 +15,8 @@ export function masked(text: string): string {
   return text
     .replace(/"hdrs":"([\w+/=]*)"/g, (_, base64: string) => `"hdrs":${JSON.stringify(Buffer.from(base64, "base64").toString("latin1"))}`)
     .replace(MASKED_FIELDS, '"$1":"<$1>"')
+    // Without responders the reference names the subject that a mapping made, this server the one that was asked.
+    .replace(/(NATS\/1\.0 503\r\nNats-Subject: \$JS\.)D\.API/g, "$1API")
     .replace(/,"inflight":\d+/g, "")
     .replace(TIME, (time) => (Math.abs(Date.parse(time) - Date.now()) < NEAR_MS ? "<time>" : time))
     .replace(/\b1[5-9]\d{17}\b/g, "<ns>")

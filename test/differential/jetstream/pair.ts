@@ -73,7 +73,7 @@ export class Side {
 
   async request(request: Request, silenceMs: number): Promise<readonly Delivered[]> {
     const answers = await this.peer(request).request(request, silenceMs, request.isLast);
-    return request.subject === "$JS.API.INFO" ? answers.map((answer) => ({ ...answer, payload: this.#sinceClear(answer.payload, request.account ?? "A") })) : answers;
+    return request.subject.endsWith(".API.INFO") ? answers.map((answer) => ({ ...answer, payload: this.#sinceClear(answer.payload, request.account ?? "A") })) : answers;
   }
 
   /** Requests are counted from the beginning of the session on. */

@@ -25,6 +25,9 @@ export function requestStep(request: Request): Step {
   return { text: `${subject} ${shown}${account === "A" ? "" : " in B"}${headers.map((line) => `\n      ${line}`).join("")}`, run: (pair) => pair.both(request) };
 }
 
+/** What the reference says, now and then, of a stream on files whose predecessor of the same name it is still removing. Nothing can be compared then. */
+const STILL_REMOVING = "error creating store for stream";
+
 /** Plays a session on a cleared pair. */
 export async function play(pair: JetStreamPair, session: Session): Promise<Difference | undefined> {
   await pair.clear();
@@ -32,6 +35,7 @@ export async function play(pair: JetStreamPair, session: Session): Promise<Diffe
     const { ours, theirs } = await step.run(pair);
     const found = differences(ours, theirs);
     if (pair.trouble !== undefined) return { step, found: [`: ${pair.trouble}`] };
+    if (theirs.some((text) => text.includes(STILL_REMOVING))) return undefined;
     if (found.length > 0) return { step, found };
   }
   return undefined;

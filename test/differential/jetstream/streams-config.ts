@@ -64,7 +64,7 @@ const ODD: Readonly<Record<string, readonly unknown[]>> = {
   "*": [null, "", "x", 5, -5, -1, 0, 1.5, true, false, [], {}, [1], ["x"], { x: 1 }, "1s", 1e30, -1e30, 9007199254740993, "limits"],
   name: ["", "a b", "a.b", "S*", "S>", "S\\1", "S/1", "x".repeat(255), "x".repeat(256), "é", "S1 ", 5, null],
   description: ["x".repeat(4096), "x".repeat(4097), 5],
-  subjects: [[], [""], ["a..b"], ["a.>.b"], ["a b"], ["a.1", "a.1"], ["a.*", "a.1"], [">"], ["*"], ["$JS.API.>"], ["$JS.EVENT.>"], ["$JS.EVENT.ADVISORY.*"], ["$SYS.>"], ["$SYS.ACCOUNT.>"], ["$SYS.ACCOUNT.x"], ["$JSC.x"], ["$NRG.>"], ["*.>"], [" a.1"], ["a.1 "], "a.1", null, [null], ["a.1", 5], ["é.1"], ["$JS"], ["$SYS"], ["*.API.x"], ["$KV.>"], ["a.*", "*.1"], ["x.y", "x.y.z", "x.*"]],
+  subjects: [[], [""], ["a..b"], ["a.>.b"], ["a b"], ["a.1", "a.1"], ["a.*", "a.1"], [">"], ["*"], ["$JS.API.>"], ["$JS.EVENT.x.>"], ["$JS.EVENT.ADVISORY.x.*"], ["$SYS.>"], ["$SYS.ACCOUNT.>"], ["$SYS.ACCOUNT.x"], ["$JSC.x"], ["$NRG.>"], ["*.>"], [" a.1"], ["a.1 "], "a.1", null, [null], ["a.1", 5], ["é.1"], ["$JS"], ["$SYS"], ["*.API.x"], ["$KV.>"], ["a.*", "*.1"], ["x.y", "x.y.z", "x.*"]],
   retention: ["Limits", "INTEREST", "work_queue", "", null, 5],
   max_consumers: [-2, -1e10, 1e10, 2147483648],
   max_msgs: [-2, 9223372036854775807, -9223372036854775808, "5"],

@@ -12,7 +12,7 @@ import { tour } from "./tour.ts";
 
 const ours = resolve(process.env["NATS_SERVER"] ?? join(import.meta.dir, "../../../dist/nats-server"));
 const reference = process.env["NATS_REFERENCE_SERVER"] ?? "";
-const SESSIONS = 20;
+const SESSIONS = 15;
 const FIRST_SEED = 1_000_000;
 const TIMEOUT_MS = 60_000;
 

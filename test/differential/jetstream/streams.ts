@@ -3,7 +3,7 @@
  * messages, what was republished, and what advisories told.
  */
 import type { Prng } from "../prng.ts";
-import { comparableMessages } from "./comparable.ts";
+import { comparableMessage, comparableMessages } from "./comparable.ts";
 import type { Request, Side } from "./pair.ts";
 import type { Inbox } from "./peer.ts";
 import { requestStep, type Session, type Step } from "./session.ts";
@@ -32,12 +32,14 @@ export const LISTEN: Step = {
 
 function heard(side: Side): readonly string[] {
   const subscriptions = (side.memory.get("heard") ?? []) as readonly { readonly inbox: Inbox }[];
-  return subscriptions.flatMap(({ inbox }) => comparableMessages(inbox.messages));
+  // That a restore was given up is told seconds later, maybe to the next session.
+  return subscriptions.flatMap(({ inbox }) => inbox.messages.filter(({ subject }) => !subject.includes(".RESTORE_COMPLETE.")).map(comparableMessage));
 }
 
 /** The last step of a session. */
-export function everything(milliseconds: number): Step {
-  return { text: "(everything)", run: (pair) => pair.eventually(async (side) => [...(await wholeState(side)), ...heard(side)], milliseconds) };
+export function everything(milliseconds: number, withUsage = true): Step {
+  const seen = async (side: Side): Promise<readonly string[]> => [...(await wholeState(side)).filter((text) => withUsage || !text.startsWith("INFO ")), ...heard(side)];
+  return { text: "(everything)", run: (pair) => pair.eventually(seen, milliseconds) };
 }
 
 /** Sends one message of a fast batch and takes what comes back within a moment. */
@@ -101,7 +103,7 @@ const MOODS: readonly Mood[] = [
   { odd: 0.15, copies: 0, weights: ALL },
   { odd: 0.05, copies: 0, weights: { ...ALL, create: 1, update: 2 } },
   { odd: 0.6, copies: 0.1, weights: { create: 20, update: 10, info: 2, lists: 1, publish: 2 } },
-  { odd: 0.05, copies: 0.5, weights: { ...ALL, create: 5, update: 4, direct: 3, get: 2 } },
+  { odd: 0.05, copies: 0.5, weights: { ...ALL, create: 5, update: 4, direct: 3, get: 2, account: 0 } },
   { odd: 0, copies: 0, consumes: true, weights: { create: 1, update: 2, publish: 12, consumer: 8, fetch: 14, remove: 2, purge: 1, info: 2 } },
   { odd: 0, copies: 0, weights: { create: 1, atomic: 10, fast: 10, publish: 5, update: 1 } },
   { odd: 0, copies: 0, weights: { create: 1, publish: 12, direct: 15, get: 8, remove: 4, purge: 3 } },
@@ -119,18 +121,21 @@ function weighted(random: Prng, weights: Readonly<Record<string, number>>): stri
 const READS: Readonly<Record<string, (random: Prng) => Request>> = { get: messageGet, direct: directGet, remove: messageDelete, purge, info, lists, account: accountInfo, drop: streamDelete, snapshots, others };
 
 /** A session of any kind. */
-export function streamsSession(random: Prng): Session {
-  return session(random, random.pick(MOODS));
+export function streamsSession(random: Prng, configuration: string): Session {
+  return session(random, random.pick(MOODS), configuration);
 }
 
 /** A session that waits for nothing. */
-export function quickStreamsSession(random: Prng): Session {
-  return session(random, random.pick(MOODS.filter(({ copies }) => copies === 0)));
+export function quickStreamsSession(random: Prng, configuration: string): Session {
+  return session(random, random.pick(MOODS.filter(({ copies }) => copies === 0)), configuration);
 }
 
-function session(random: Prng, mood: Mood): Session {
+function session(random: Prng, mood: Mood, configuration: string): Session {
   const inB = random.chance(0.12);
-  const placed = (request: Request): Request => (inB ? { ...request, account: "B" } : request);
+  const placed = (request: Request): Request => {
+    const throughDomain = configuration === "domain" && random.chance(0.2) && !/[*>]|\.$/.test(request.subject);
+    return { ...request, ...(inB ? { account: "B" } : {}), subject: throughDomain ? request.subject.replace(/^\$JS\.API\./, "$JS.D.API.") : request.subject };
+  };
   const steps: Step[] = [LISTEN];
   const made: ConfigMade[] = [];
   const configure = (verb: string, config: ConfigMade): void => {
@@ -145,6 +150,8 @@ function session(random: Prng, mood: Mood): Session {
     configure("CREATE", config);
   };
   create(random.chance(0.9) ? "S1" : undefined);
+  // Where nothing was ever published the reference counts from 1 once a consumer went.
+  if (mood.consumes === true) for (const subject of ["a.2", "b.1"]) steps.push(requestStep(placed({ subject })));
   for (let count = 4 + random.below(26); count > 0; count--) {
     const act = weighted(random, mood.weights);
     if (act === "create") create();
@@ -159,6 +166,7 @@ function session(random: Prng, mood: Mood): Session {
       if (read !== undefined) steps.push(requestStep(placed(read(random))));
     }
   }
-  steps.push(everything(mood.copies > 0 ? SETTLED_MS : QUIET_MS));
+  // Consumers of streams that copied stay for a while in the reference, and count.
+  steps.push(everything(mood.copies > 0 ? SETTLED_MS : QUIET_MS, mood.copies === 0));
   return steps;
 }
