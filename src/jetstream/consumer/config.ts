@@ -122,7 +122,7 @@ function complete(stream: ConsumerStream, draft: DraftConfig, strict: boolean): 
   if (waits) draft.ack_wait ??= ACK_WAIT_NS;
   const first = draft.backoff?.[0];
   if (first !== undefined) {
-    if (strict && draft.ack_wait !== first) throw pedantic("first backoff value has to equal batch AckWait");
+    if (strict && (draft.ack_wait ?? 0) !== first) throw pedantic("first backoff value has to equal batch AckWait");
     draft.ack_wait = first === 0 ? undefined : first;
   }
   if (draft.max_ack_pending === undefined && streamLimits.max_ack_pending !== undefined) {

@@ -252,12 +252,13 @@ export class Consumer implements OutletOwner {
   #rest(found: number): boolean {
     if (found === SEARCHING) return true;
     if (found === UNCOMMITTED) this.host.wakeOnCommit(this);
-    else if (!this.#isStalled) this.#outlet.drained();
+    else if (!this.isStalled) this.#outlet.drained();
     this.isHungry = true;
     return false;
   }
 
-  get #isStalled(): boolean {
+  /** As many messages are pending as may be. */
+  get isStalled(): boolean {
     const max = this.config.max_ack_pending ?? 0;
     return max > 0 && this.state.settling !== "none" && this.state.pending.size >= max;
   }
@@ -271,7 +272,7 @@ export class Consumer implements OutletOwner {
       else if (this.host.stream.store.load(seq, view)) return seq;
       else this.settleGone(seq, nowMs);
     }
-    return this.#isStalled ? NOTHING : this.walk.look(view);
+    return this.isStalled ? NOTHING : this.walk.look(view);
   }
 
   /** False when nobody takes it. */
@@ -290,7 +291,7 @@ export class Consumer implements OutletOwner {
     this.lifetime.used(nowMs);
     if (isRepeated) this.#delivered(seq, nowMs);
     else this.#deliveredFirst(seq, subject, nowMs);
-    if (this.config.ack_policy === "flow_control" && this.#isStalled) this.push?.ask();
+    if (this.config.ack_policy === "flow_control" && this.isStalled) this.push?.ask();
     return true;
   }
 
@@ -378,7 +379,7 @@ export class Consumer implements OutletOwner {
   settle(seq: number): boolean {
     if (this.queue.size > 0) this.queue.remove(seq);
     const hadCount = this.state.redelivered.size > 0 && this.state.redelivered.has(seq);
-    const stalled = this.#isStalled;
+    const stalled = this.isStalled;
     if (!this.state.settle(seq) && !hadCount) return false;
     this.journal?.addSettled(seq);
     this.host.changed(this);
@@ -389,7 +390,7 @@ export class Consumer implements OutletOwner {
   /** Settles everything up to a message; false when that was done before. */
   settleThrough(delivery: number, seq: number): boolean {
     const previous = this.state.floor.seq;
-    const stalled = this.#isStalled;
+    const stalled = this.isStalled;
     const done = this.state.settleThrough(delivery, seq, (settled) => void this.queue.remove(settled));
     if (!done) return false;
     if (this.journal !== undefined) this.journal.isDirty = true;

@@ -77,6 +77,8 @@ export interface OutletOwner {
   /** Position of the walk through the stream: `next - 1`. */
   readonly lastPassed: number;
   readonly isPaused: boolean;
+  /** Nothing new is delivered until something is acknowledged. */
+  readonly isStalled: boolean;
   /** There may be something to deliver again. */
   wake(): void;
   answer(reply: string, text: string): void;

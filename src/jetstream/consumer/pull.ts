@@ -227,6 +227,10 @@ export class PullOutlet implements Outlet {
         this.#end(request, "408 Request Timeout");
         return false;
       }
+      if (request.endsWhenDrained && owner.isStalled) {
+        this.#status(request.reply, "404 No Messages");
+        return false;
+      }
       if (request.heartbeatAtMs <= nowMs) {
         this.#status(request.reply, `100 Idle Heartbeat\r\nNats-Last-Consumer: ${owner.lastDelivery}\r\nNats-Last-Stream: ${owner.lastPassed}`);
         request.heartbeatAtMs = nowMs + request.options.heartbeatMs;

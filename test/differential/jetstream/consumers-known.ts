@@ -1,6 +1,6 @@
 /** Differences that are meant, by name: each says which sessions show it, so that the rest can be compared. */
 import type { Difference } from "./consumers-compare.ts";
-import type { Session } from "./consumers-session.ts";
+import type { Op, Session } from "./consumers-session.ts";
 
 export interface Known {
   readonly name: string;
@@ -12,11 +12,17 @@ function sent({ ops }: Session, at: number, pattern: RegExp): boolean {
   return ops.slice(0, at + 1).some((op) => op.kind === "request" && pattern.test(op.body));
 }
 
+/** Whom a step makes or changes; consumers without a name are all taken for one. */
+function consumerOf(op: Op): string | undefined {
+  if (op.kind !== "request" || !/^\$JS\.API\.CONSUMER\.(?:DURABLE\.)?CREATE\./.test(op.subject)) return undefined;
+  return /CREATE\.[^.]+\.([^.]+)/.exec(op.subject)?.[1] ?? /"name":"([^"]+)"/.exec(op.body)?.[1] ?? "";
+}
+
 /** Whether a consumer that had a filter was made one without before, or at, the step. */
 function lostFilter({ ops }: Session, at: number): boolean {
   const filtered = new Set<string>();
   for (const op of ops.slice(0, at + 1)) {
-    const name = op.kind === "request" ? /^\$JS\.API\.CONSUMER\.(?:DURABLE\.)?CREATE\.[^.]+\.([^.]+)/.exec(op.subject)?.[1] : undefined;
+    const name = consumerOf(op);
     if (name === undefined || op.kind !== "request") continue;
     if (/"filter_subjects?":(?!\[\]|""|null)/.test(op.body)) filtered.add(name);
     else if (filtered.has(name)) return true;
@@ -28,7 +34,7 @@ function lostFilter({ ops }: Session, at: number): boolean {
 function changedGroup({ ops }: Session, at: number): boolean {
   const groups = new Map<string, string>();
   for (const op of ops.slice(0, at + 1)) {
-    const name = op.kind === "request" ? /^\$JS\.API\.CONSUMER\.(?:DURABLE\.)?CREATE\.[^.]+\.([^.]+)/.exec(op.subject)?.[1] : undefined;
+    const name = consumerOf(op);
     if (name === undefined || op.kind !== "request") continue;
     const group = /"deliver_group":"([^"]*)"/.exec(op.body)?.[1] ?? "";
     if ((groups.get(name) ?? group) !== group) return true;
@@ -38,6 +44,16 @@ function changedGroup({ ops }: Session, at: number): boolean {
 }
 
 export const KNOWN: readonly Known[] = [
+  {
+    // The reference keeps nothing of them, and has nothing to wait for before it answers.
+    name: "acknowledgements of a direct consumer are answered",
+    holds: (session, { at }) => session.ops[at]?.kind === "ack" && sent(session, at, /"direct":true/),
+  },
+  {
+    // The reference stumbles over what has gone from its list.
+    name: "a consumer of last messages goes on when its messages go",
+    holds: (session, { at }) => sent(session, at, /"last_per_subject"/) && (sent(session, at, /^$|"keep"|"seq"|"filter"/) || session.ops.slice(0, at + 1).some((op) => op.kind === "publish" && op.messages.some(({ header }) => header.includes("Rollup")))),
+  },
   {
     // In the reference it begins behind the messages without match that came after, as far as it has looked.
     name: "a reset to the floor begins right behind what was settled",
@@ -117,9 +133,10 @@ export const KNOWN: readonly Known[] = [
     // Where the floor is behind the first message, or several messages go, the reference leaves what was purged pending until it is due, or not, as its threads have it.
     name: "a purge by subject settles every pending message that went",
     holds: (session, { at, texts }) => {
-      const op = session.ops[at];
-      const purges = (op?.kind === "request" && op.subject.startsWith("$JS.API.STREAM.PURGE.") && op.body.includes('"filter"')) || (op?.kind === "publish" && op.messages.some(({ header }) => header.includes("Rollup: sub")));
-      return purges && texts.every((text) => /"num_ack_pending":[1-9]/.test(text) || text.startsWith("advisories"));
+      const purges = (op: Op | undefined): boolean =>
+        (op?.kind === "request" && op.subject.startsWith("$JS.API.STREAM.PURGE.") && op.body.includes('"filter"')) || (op?.kind === "publish" && op.messages.some(({ header }) => header.includes("Rollup: sub")));
+      if (purges(session.ops[at])) return texts.every((text) => /"num_ack_pending":[1-9]/.test(text) || text.startsWith("advisories"));
+      return session.ops.slice(0, at).some(purges) && texts.every((text) => text.includes('"ack_floor"'));
     },
   },
 ];
