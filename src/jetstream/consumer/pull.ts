@@ -19,7 +19,7 @@ export class PullOutlet implements Outlet {
   readonly #owner: OutletOwner;
   readonly #waiting: WaitingRequests;
   readonly #alarm: Alarm;
-  readonly #pin: Pin | undefined;
+  #pin: Pin | undefined;
   #prunedAtMs = 0;
 
   constructor(owner: OutletOwner) {
@@ -169,7 +169,8 @@ export class PullOutlet implements Outlet {
         if (fresh) this.#pin.announce();
         header += `Nats-Pin-Id: ${this.#pin.id}\r\n`;
       }
-      const size = request.hasBudget ? sizeOf(offer, header) : 0;
+      // The pin is on the house.
+      const size = request.hasBudget ? sizeOf(offer, offer.header) : 0;
       if (request.hasBudget && size > request.bytesLeft) {
         this.#waiting.shift();
         this.#end(request, "409 Message Size Exceeds MaxBytes");
@@ -227,7 +228,7 @@ export class PullOutlet implements Outlet {
         this.#end(request, "408 Request Timeout");
         return false;
       }
-      if (request.endsWhenDrained && owner.isStalled) {
+      if (request.endsWhenDrained && owner.isStalled && request.expiresAtMs === Number.POSITIVE_INFINITY) {
         this.#status(request.reply, "404 No Messages");
         return false;
       }
@@ -257,8 +258,13 @@ export class PullOutlet implements Outlet {
 
   // Life
 
-  configChanged(_config: ConsumerConfig): void {
-    // Limits apply to the next request.
+  /** Limits apply to the next request, another policy to those that wait, too. */
+  configChanged({ priority_policy: policy }: ConsumerConfig): void {
+    if (policy !== "pinned_client") {
+      this.#pin?.stop();
+      this.#pin = undefined;
+    } else this.#pin ??= new Pin(this.#owner);
+    this.#waiting.byPriority = policy === "prioritized";
   }
 
   restarted(): void {

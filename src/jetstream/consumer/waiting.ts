@@ -50,7 +50,7 @@ export class WaitingRequests {
   #head = 0;
 
   /** With `byPriority` the queue is ordered by priority first. */
-  constructor(private readonly byPriority: boolean) {}
+  constructor(public byPriority: boolean) {}
 
   get size(): number {
     return this.#queue.length - this.#head;

@@ -5,7 +5,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { ServerProcess } from "../../support/server-process.ts";
 import { KNOWN } from "./consumers-known.ts";
-import { CONFIG, Player, type Seen } from "./consumers-play.ts";
+import { configOf, Player, type Seen, type Variant } from "./consumers-play.ts";
 import { type Op, printOp, type Session, sessionOf } from "./consumers-session.ts";
 
 export interface Pair {
@@ -13,8 +13,9 @@ export interface Pair {
   readonly theirs: ServerProcess;
 }
 
-export async function startPair(ours: string, reference: string): Promise<Pair> {
-  const started = await Promise.all([ServerProcess.start({ binary: ours, config: CONFIG, bare: true }), ServerProcess.start({ binary: reference, config: CONFIG, bare: true })]);
+export async function startPair(ours: string, reference: string, variant: Variant = "plain"): Promise<Pair> {
+  const config = configOf(variant);
+  const started = await Promise.all([ServerProcess.start({ binary: ours, config, bare: true }), ServerProcess.start({ binary: reference, config, bare: true })]);
   return { ours: started[0], theirs: started[1] };
 }
 

@@ -3,16 +3,17 @@
  *
  *     NATS_SERVER=dist/nats-server NATS_REFERENCE_SERVER=... bun test/differential/jetstream/consumers-hunt.ts [FIRST_SEED [MINUTES]]
  *
- * SEEDS=5,9 plays these only. DIFFERENCES=20 goes on until so many were found (default 5). LANES=4 plays so many sessions at a time (default 2).
+ * VARIANT=domain (plain, domain, lenient, limited) says how the servers are set up. SEEDS=5,9 plays these only. DIFFERENCES=20 goes on until so many were found (default 5). LANES=4 plays so many sessions at a time (default 2).
  */
 import { resolve } from "node:path";
 import { compare, minimise, printDifference, sessionOf, startPair, stopPair } from "./consumers-compare.ts";
+import type { Variant } from "./consumers-play.ts";
 
 const [, , firstSeed = "1", minutes = "1"] = process.argv;
 const seeds = process.env["SEEDS"]?.split(",").map(Number);
 const most = Number(process.env["DIFFERENCES"] ?? "5");
 const lanes = Number(process.env["LANES"] ?? "2");
-const pair = await startPair(resolve(process.env["NATS_SERVER"] ?? "dist/nats-server"), process.env["NATS_REFERENCE_SERVER"] ?? "");
+const pair = await startPair(resolve(process.env["NATS_SERVER"] ?? "dist/nats-server"), process.env["NATS_REFERENCE_SERVER"] ?? "", (process.env["VARIANT"] ?? "plain") as Variant);
 const end = performance.now() + Number(minutes) * 60_000;
 let next = Number(firstSeed);
 let sessions = 0;

@@ -77,7 +77,7 @@ export const KNOWN: readonly Known[] = [
     name: "a purge wakes those who waited for room",
     holds: (session, { at, texts }) => {
       const op = session.ops[at];
-      return op?.kind === "request" && op.subject.startsWith("$JS.API.STREAM.PURGE.") && texts.every((text) => /"delivered":|"num_ack_pending"|JS\.ACK/.test(text));
+      return op?.kind === "request" && op.subject.startsWith("$JS.API.STREAM.PURGE.") && texts.every((text) => /"delivered":|"num_ack_pending"|JS\.ACK|404 No Messages/.test(text));
     },
   },
   {

@@ -5,7 +5,7 @@ import type { Frame } from "./consumers-client.ts";
 const TIME = /\b(\d{4})-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)/g;
 /** Of a message, in ack subjects. */
 const NANOSECONDS = /\b1[789]\d{17}\b/g;
-const FLOW = /(\$JS\.FC\.[^.]+\.[^.]+\.)[0-9A-Za-z]{4}\b/g;
+const FLOW = /(\$JS\.FC\.[^.]+\.[^.]+\.(?:[^.]+\.[^.]+\.)?)[0-9A-Za-z]{4}\b/g;
 /** In advisories and pins. */
 const NUID = /\b[0-9A-Za-z]{22}\b/g;
 

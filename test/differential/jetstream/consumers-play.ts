@@ -13,14 +13,30 @@ const END_MS = 1500;
 /** How long an answer may take before it counts as none. */
 const ANSWER_MS = 250;
 
-export const CONFIG = `
+/** What servers are started with, by name. */
+export const VARIANTS = {
+  plain: "",
+  domain: "domain: D",
+  lenient: "strict: false",
+  limited: "limits { max_ack_pending: 4, max_request_batch: 3 }",
+} as const;
+export type Variant = keyof typeof VARIANTS;
+
+/** Each lane is an account. */
+export function configOf(variant: Variant): string {
+  const limits = variant === "limited" ? "{ max_mem: 64M, max_file: 64M, max_consumers: 3, max_ack_pending: 3 }" : "enabled";
+  const lanes = [0, 1, 2, 3].map((lane) => `L${lane} { jetstream: ${limits}, users: [ { user: u${lane}, password: p } ] }`).join("\n");
+  return `server_name: pair
 listen: "127.0.0.1:-1"
 http: "127.0.0.1:-1"
 max_payload: 2MB
-jetstream { store_dir: "\${dir}/js" }
-accounts { L0 { jetstream: enabled, users: [ { user: u0, password: p } ] }, L1 { jetstream: enabled, users: [ { user: u1, password: p } ] }
-  L2 { jetstream: enabled, users: [ { user: u2, password: p } ] }, L3 { jetstream: enabled, users: [ { user: u3, password: p } ] } }
+jetstream { store_dir: "\${dir}/js", ${VARIANTS[variant]} }
+${variant === "domain" ? "feature_flags { js_ack_fc_v2: true }" : ""}
+accounts {
+${lanes}
+}
 `;
+}
 
 /** What can be seen after a step: texts by place. */
 export type Seen = Readonly<Record<string, readonly string[]>>;
@@ -118,7 +134,9 @@ export class Player {
         if (target === undefined) return;
         client.subscribe(place, inbox);
         const tokens = target.reply.split(".");
-        if (op.edit !== undefined) tokens[op.edit[0]] = op.edit[1];
+        // In the longer form of these subjects domain and account stand in front.
+        const shift = tokens.length >= 11 ? 2 : 0;
+        if (op.edit !== undefined) tokens[op.edit[0] + shift] = op.edit[1];
         client.publish(tokens.join("."), op.replies ? inbox : "", op.header, op.payload);
         await client.sync();
         if (op.replies && op.edit === undefined && !op.payload.startsWith("+NXT")) await client.until(() => frames(place).length > 0, 20);
