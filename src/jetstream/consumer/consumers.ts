@@ -172,8 +172,9 @@ export class Consumers implements StreamConsumers, ConsumerHost {
     if (offline !== undefined) throw apiError(10195, { err: offline });
     const present = this.#byName.get(name);
     if (present !== undefined) {
-      // Only PAUSE changes the moment.
-      const kept = inWireOrder({ ...config, pause_until: present.config.pause_until });
+      const { pause_until, deliver_policy, opt_start_seq, opt_start_time } = present.config;
+      // Only PAUSE changes the moment; and who copies from here goes on from where it is.
+      const kept = inWireOrder({ ...config, ...(config.sourcing === true ? { deliver_policy, opt_start_seq, opt_start_time } : {}), pause_until });
       if (action === "create" && !sameConfig(present.config, kept)) throw apiError(10148);
       this.#update(present, kept);
       if (present.isPaused) present.pause.advise();

@@ -18,6 +18,12 @@ function consumerOf(op: Op): string | undefined {
   return /CREATE\.[^.]+\.([^.]+)/.exec(op.subject)?.[1] ?? /"name":"([^"]+)"/.exec(op.body)?.[1] ?? "";
 }
 
+const NOTHING: Op = { kind: "raw", subject: "", payload: "" };
+
+function sentRollup({ ops }: Session, at: number): boolean {
+  return ops.slice(0, at + 1).some((op) => op.kind === "publish" && op.messages.some(({ header }) => header.includes("Rollup")));
+}
+
 /** Whether a consumer that had a filter was made one without before, or at, the step. */
 function lostFilter({ ops }: Session, at: number): boolean {
   const filtered = new Set<string>();
@@ -45,6 +51,29 @@ function changedGroup({ ops }: Session, at: number): boolean {
 
 export const KNOWN: readonly Known[] = [
   {
+    // The reference finds a message that was there already when something else wakes it.
+    name: "a changed filter delivers at once",
+    holds: (session, { at, texts }) => {
+      const name = consumerOf(session.ops[at] ?? NOTHING);
+      return name !== undefined && session.ops.slice(0, at).some((op) => consumerOf(op) === name) && texts.some((text) => text.includes("reply $JS.ACK") && text.endsWith("(nothing)"));
+    },
+  },
+  {
+    // The reference is one off when a roll-up replaces one message.
+    name: "what waits is counted exactly after a roll-up",
+    holds: (session, { at, texts }) => sentRollup(session, at) && texts.every((text) => text.includes('"num_pending"')),
+  },
+  {
+    // The reference asks its store for the first message of a subject, which may have forgotten.
+    name: "a start by time looks at what is there",
+    holds: (session, { at, texts }) => sent(session, at, /"by_start_time"/) && texts.every((text) => text.includes('"ack_floor"')),
+  },
+  {
+    // The reference removes them, and what becomes of them as pending depends on its threads.
+    name: "what is pending stays in an interest stream when the filter changes",
+    holds: (session, { at }) => session.stream["retention"] === "interest" && consumerOf(session.ops[at] ?? NOTHING) !== undefined && sent(session, at, /"filter_subjects?"/),
+  },
+  {
     // The reference keeps nothing of them, and has nothing to wait for before it answers.
     name: "acknowledgements of a direct consumer are answered",
     holds: (session, { at }) => session.ops[at]?.kind === "ack" && sent(session, at, /"direct":true/),
@@ -52,7 +81,7 @@ export const KNOWN: readonly Known[] = [
   {
     // The reference stumbles over what has gone from its list.
     name: "a consumer of last messages goes on when its messages go",
-    holds: (session, { at }) => sent(session, at, /"last_per_subject"/) && (sent(session, at, /^$|"keep"|"seq"|"filter"/) || session.ops.slice(0, at + 1).some((op) => op.kind === "publish" && op.messages.some(({ header }) => header.includes("Rollup")))),
+    holds: (session, { at }) => sent(session, at, /"last_per_subject"/) && (sent(session, at, /^$|"keep"|"seq"|"filter"/) || sentRollup(session, at)),
   },
   {
     // In the reference it begins behind the messages without match that came after, as far as it has looked.

@@ -46,9 +46,22 @@ export class Names {
     return word;
   }
 
+  /** A heartbeat as text; undefined for anything else. */
+  heartbeat({ header }: Frame): string | undefined {
+    return header.startsWith("NATS/1.0 100 Idle") ? this.masked(header) : undefined;
+  }
+
+  /** Requests about consumers, but for those that the player itself makes. */
+  #audit(payload: string): string | undefined {
+    const { subject, request, response } = JSON.parse(payload) as { readonly subject: string; readonly request?: string; readonly response: string };
+    if (!subject.startsWith("$JS.API.CONSUMER.") || subject.startsWith("$JS.API.CONSUMER.LIST.")) return undefined;
+    return `${this.masked(subject)} ${this.masked(request ?? "(no request)")} ${this.masked(response)}`;
+  }
+
   /** A frame as text; undefined for those that come at any time. */
   frame({ subject, reply, header, payload }: Frame): string | undefined {
     if (header.startsWith("NATS/1.0 100 Idle")) return undefined;
+    if (subject === "$JS.EVENT.ADVISORY.API") return this.#audit(payload);
     const to = reply === "" ? "" : ` reply ${this.masked(reply)}`;
     const body = payload.length > 2000 && !payload.startsWith("{") ? `${payload.length} bytes` : this.masked(payload);
     return `${this.masked(subject)}${to}${header === "" ? "" : ` ${JSON.stringify(this.masked(header))}`} ${body}`;

@@ -48,6 +48,7 @@ export class Player {
   readonly #streamRequests = new Set<string>();
   #hasGroups = false;
   #isPublishing = false;
+  #isPassing = false;
   #ops = 0;
   #generated = "none";
 
@@ -68,6 +69,7 @@ export class Player {
     });
     client.subscribe("advisories", "$JS.EVENT.ADVISORY.CONSUMER.>");
     client.subscribe("metrics", "$JS.EVENT.METRIC.>");
+    client.subscribe("audit", "$JS.EVENT.ADVISORY.API");
     await client.sync();
     return player;
   }
@@ -98,6 +100,7 @@ export class Player {
   async send(op: Op, now: string): Promise<void> {
     const { client } = this;
     this.#isPublishing = op.kind === "publish";
+    this.#isPassing = op.kind === "pass";
     const place = `${String(++this.#ops).padStart(3, "0")} ${op.kind}`;
     const inbox = `_I.${this.#ops}`;
     const frames = (at: string): readonly Frame[] => client.frames.get(at) ?? [];
@@ -191,14 +194,17 @@ export class Player {
     const { state } = JSON.parse(await client.ask(`$JS.API.STREAM.INFO.${STREAM}`, "")) as { readonly state?: Readonly<Record<string, unknown>> };
     const seen: Record<string, readonly string[]> = {};
     for (const [place, all] of client.frames) {
-      let fresh = all.slice(this.#seenCounts.get(place) ?? 0).map((frame) => this.#names.frame(frame)).filter((text) => text !== undefined);
+      const since = all.slice(this.#seenCounts.get(place) ?? 0);
+      let fresh = since.map((frame) => this.#names.frame(frame)).filter((text) => text !== undefined);
+      // While nothing else happens, all heartbeats are alike.
+      if (this.#isPassing) fresh.push(...new Set(since.map((frame) => this.#names.heartbeat(frame)).filter((text) => text !== undefined)));
       // How many messages wait when one is delivered depends on who is quicker.
       if (place.startsWith("sub ") || this.#isPublishing) fresh = fresh.map((text) => text.replace(/(<ts>\.)\d+/, "$1<pending>"));
       if (fresh.length === 0) continue;
       // Answers about streams are compared elsewhere; those of different places come in any order.
       // Who of a queue group gets a message is chance.
       if (place.startsWith("sub ") && this.#hasGroups) seen["subs"] = [...(seen["subs"] ?? []), ...fresh].sort();
-      else seen[place] = this.#streamRequests.has(place) ? ["answered"] : place === "advisories" || place === "metrics" || place.endsWith("publish") ? fresh.sort() : fresh;
+      else seen[place] = this.#streamRequests.has(place) ? ["answered"] : ["advisories", "metrics", "audit"].includes(place) || place.endsWith("publish") ? fresh.sort() : fresh;
     }
     seen["consumers"] = this.#names.masked(Buffer.from(list, "latin1").toString("utf8")).split(/(?<=\}),(?=\{"stream_name)|(?<="consumers":\[)|(?=\]\}$)/).sort();
     seen["stream"] = [["messages", "first_seq", "last_seq", "num_deleted", "consumer_count"].map((field) => `${field} ${String(state?.[field])}`).join(" ")];

@@ -150,7 +150,7 @@ const MAKERS: readonly (readonly [weight: number, name: string, make: Maker])[] 
   [2, "flow", flow],
   [1, "raw", raw],
   [0.5, "changeStream", changeStream],
-  [0.3, "pass", pass],
+  [0.8, "pass", pass],
 ];
 
 function makerOf(random: Prng, weights: readonly number[]): Maker {

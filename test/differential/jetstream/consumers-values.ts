@@ -105,8 +105,8 @@ export function config(random: Prng, theme: Theme): Config {
   if (isPush) {
     made["deliver_subject"] = random.pick(["d.1", "d.2", "d.3", "d.1"]);
     set(0.25, "deliver_group", "q", "r");
-    if (random.chance(0.25 + theme.big)) Object.assign(made, { flow_control: true, idle_heartbeat: random.pick([HOUR, SECOND]) });
-    else set(0.15, "idle_heartbeat", HOUR, SECOND, 200_000_000);
+    if (random.chance(0.25 + theme.big)) Object.assign(made, { flow_control: true, idle_heartbeat: random.pick([HOUR, SECOND / 10]) });
+    else set(0.15, "idle_heartbeat", HOUR, SECOND / 10, SECOND / 5);
     set(0.05, "rate_limit_bps", 1_000_000_000);
     if (made["ack_policy"] === "none") delete made["max_ack_pending"];
     if (random.chance(0.05 + theme.big / 4)) {
@@ -144,7 +144,7 @@ export function pullBody(random: Prng, theme: Theme): { readonly body: string; r
   else set(0.3, "expires", HOUR, HOUR, 10 * SECOND);
   set(0.4, "no_wait", true);
   set(0.15, "max_bytes", 1, 50, 100, 150, 1000, 48);
-  if (made["expires"] === HOUR) set(0.15, "idle_heartbeat", HOUR / 4);
+  if (made["expires"] === HOUR) set(0.2, "idle_heartbeat", HOUR / 4, SECOND / 10);
   set(0.02, "idle_heartbeat", HOUR, 1, -1);
   if (random.chance(theme.priority)) {
     set(0.95, "group", "g", "g", "g", "g", "h", "x");
