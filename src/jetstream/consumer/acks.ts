@@ -1,7 +1,7 @@
 /**
  * What comes back for a delivery: acknowledged, not yet, still at work, never again, next please. Spec: consumers, section 7.3.
  */
-import { type Message, type Subscriber, subjectMatches } from "../../routing/index.ts";
+import type { Message, Subscriber } from "../../routing/index.ts";
 import { decodeJson, duration, JsonError, object } from "../json/index.ts";
 import { parseDuration } from "../../util/duration.ts";
 import { fromByteString } from "../../util/bytes.ts";
@@ -78,11 +78,10 @@ function settleOne(consumer: Consumer, seq: number, nowMs: number): void {
   else if (consumer.host.stream.config.retention === "workqueue") settleUnknown(consumer, seq);
 }
 
-/** A message that this consumer does not know to be pending, for example after a reset: in a work queue it goes all the same, if it is one of the consumer's. */
-function settleUnknown(consumer: Consumer, seq: number): void {
-  const { filters, host } = consumer;
+/** A message that this consumer does not know to be pending, for example after a reset: in a work queue it goes all the same, unless another consumer needs it. */
+function settleUnknown({ host }: Consumer, seq: number): void {
   const subject = host.stream.store.subjectOf(seq);
-  if (subject !== undefined && (filters.length === 0 || filters.some((filter) => subjectMatches(subject, filter)))) host.settled(seq, subject);
+  if (subject !== undefined && !host.isNeeded(seq, subject)) host.settled(seq, subject);
 }
 
 function sample(consumer: Consumer, seq: number, delivery: number, deliveries: number, sinceMs: number): void {

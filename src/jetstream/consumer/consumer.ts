@@ -185,9 +185,14 @@ export class Consumer implements OutletOwner {
     return toByteString(this.config.deliver_subject ?? "");
   }
 
-  /** Whether pending messages come again when they are not acknowledged in time. */
-  get redeliversByTime(): boolean {
+  /** Whether deliveries are acknowledged one by one, or up to one. */
+  get takesAcks(): boolean {
     return this.config.ack_policy === "explicit" || this.config.ack_policy === "all";
+  }
+
+  /** Whether pending messages come again when they are not acknowledged in time. A first step of 0 in `backoff` means that they do not. */
+  get redeliversByTime(): boolean {
+    return this.takesAcks && (this.config.ack_wait ?? 0) > 0;
   }
 
   wake(): void {

@@ -18,6 +18,8 @@ export interface ConsumerHost {
   confirm(consumer: Consumer, reply: string): void;
   /** A consumer is done with a message: acknowledged, terminated, delivered without need of acknowledgement. */
   settled(seq: number, subject?: string): void;
+  /** Whether some consumer has not settled a message of that subject yet. */
+  isNeeded(seq: number, subject: string): boolean;
   /** As `settled` for all it had delivered from `first` to `last`. */
   settledRange(first: number, last: number): void;
   /** The consumer was not used for too long. */

@@ -52,7 +52,7 @@ class AckRoad {
     const address = readAckSubject(this.account, subject);
     if (address === undefined) return false;
     const consumer = consumersOf(this.account, address.stream)?.get(address.consumer);
-    if (consumer === undefined || !consumer.redeliversByTime) return false;
+    if (consumer === undefined || !consumer.takesAcks) return false;
     this.#last = consumer;
     acknowledge(consumer, address, message, origin);
     return true;

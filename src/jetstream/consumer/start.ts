@@ -51,11 +51,13 @@ function clampStart(next: number, first: number, last: number): number {
   return Math.max(Math.min(next, last + 1), first);
 }
 
-/** First sequence at or after a time; with filters the first message that matches, if that came later. */
+/** First sequence at or after a time; with filters the first message that matches, if that came later and is not the last of all, as on the reference. */
 export function seqAtTime(store: MessageStore, filters: readonly string[], at: string | undefined): number {
   const { seconds, nanos } = instantOf(at ?? "");
   const seq = store.seqAtTime(seconds, nanos);
-  return filters.length === 0 ? seq : Math.max(seq, store.next(filters, 1, undefined));
+  if (filters.length === 0) return seq;
+  const first = store.next(filters, 1, undefined);
+  return first < store.state.lastSeq ? Math.max(seq, first) : seq;
 }
 
 /** RFC 3339 in UTC as seconds and nanoseconds since the Unix epoch. */

@@ -36,6 +36,19 @@ function lostFilter({ ops }: Session, at: number): boolean {
   return false;
 }
 
+/** Whether a consumer has had two filters before the step. */
+function changedFilter({ ops }: Session, at: number): boolean {
+  const filters = new Map<string, string>();
+  for (const op of ops.slice(0, at)) {
+    const name = consumerOf(op);
+    if (name === undefined || op.kind !== "request") continue;
+    const filter = /"filter_subjects?":(?:\[[^\]]*\]|"[^"]*")/.exec(op.body)?.[0] ?? "";
+    if ((filters.get(name) ?? filter) !== filter) return true;
+    filters.set(name, filter);
+  }
+  return false;
+}
+
 /** Whether a consumer has had two deliver groups before, or at, the step. */
 function changedGroup({ ops }: Session, at: number): boolean {
   const groups = new Map<string, string>();
@@ -50,6 +63,11 @@ function changedGroup({ ops }: Session, at: number): boolean {
 }
 
 export const KNOWN: readonly Known[] = [
+  {
+    // The reference is told of those that match the present filter only.
+    name: "a pending message that goes is settled, whatever the filter is now",
+    holds: (session, { at, texts }) => changedFilter(session, at) && texts.every((text) => text.startsWith("advisories") || text.includes('"num_ack_pending"') || text.includes('"ack_floor"')),
+  },
   {
     // The reference finds a message that was there already when something else wakes it.
     name: "a changed filter delivers at once",

@@ -193,6 +193,7 @@ export class Player {
     const list = await client.ask(`$JS.API.CONSUMER.LIST.${STREAM}`, "");
     const { state } = JSON.parse(await client.ask(`$JS.API.STREAM.INFO.${STREAM}`, "")) as { readonly state?: Readonly<Record<string, unknown>> };
     const seen: Record<string, readonly string[]> = {};
+    const perConsumer: Record<string, string[]> = {};
     for (const [place, all] of client.frames) {
       const since = all.slice(this.#seenCounts.get(place) ?? 0);
       let fresh = since.map((frame) => this.#names.frame(frame)).filter((text) => text !== undefined);
@@ -202,10 +203,16 @@ export class Player {
       if (place.startsWith("sub ") || this.#isPublishing) fresh = fresh.map((text) => text.replace(/(<ts>\.)\d+/, "$1<pending>"));
       if (fresh.length === 0) continue;
       // Answers about streams are compared elsewhere; those of different places come in any order.
+      if (place.startsWith("sub ") && !this.#hasGroups) {
+        // Consumers that push to the same subject do not wait for each other.
+        for (const text of fresh) (perConsumer[`${place} ${/ reply \$JS\.(?:ACK|FC)\.((?:[^.]+\.){2})/.exec(text)?.[1] ?? ""}`] ??= []).push(text);
+        continue;
+      }
       // Who of a queue group gets a message is chance.
       if (place.startsWith("sub ") && this.#hasGroups) seen["subs"] = [...(seen["subs"] ?? []), ...fresh].sort();
       else seen[place] = this.#streamRequests.has(place) ? ["answered"] : ["advisories", "metrics", "audit"].includes(place) || place.endsWith("publish") ? fresh.sort() : fresh;
     }
+    Object.assign(seen, perConsumer);
     seen["consumers"] = this.#names.masked(Buffer.from(list, "latin1").toString("utf8")).split(/(?<=\}),(?=\{"stream_name)|(?<="consumers":\[)|(?=\]\}$)/).sort();
     seen["stream"] = [["messages", "first_seq", "last_seq", "num_deleted", "consumer_count"].map((field) => `${field} ${String(state?.[field])}`).join(" ")];
     return seen;
