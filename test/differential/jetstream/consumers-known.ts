@@ -1,4 +1,7 @@
-/** Differences that are meant, by name: each says which sessions show it, so that the rest can be compared. */
+/**
+ * Differences that are meant, by name: each says which sessions show it, so that the rest can be compared. `src/jetstream/consumer/README.md` tells why. Some only
+ * say that the two servers hurry differently.
+ */
 import type { Difference } from "./consumers-compare.ts";
 import type { Op, Session } from "./consumers-session.ts";
 
