@@ -31,6 +31,8 @@ import { NOTHING, SEARCHING, UNCOMMITTED, Walk } from "./walk.ts";
 
 /** Messages between two looks at the clock. */
 const CLOCK_EVERY = 32;
+/** Messages that are found due in one go. */
+const QUEUED_AT_ONCE = 16_384;
 /** Timers for redelivery ring a little late, so that messages of one moment go together. */
 const CHECK_SLACK_MS = 1;
 
@@ -344,21 +346,24 @@ export class Consumer implements OutletOwner {
     const nowMs = this.nowMs;
     const { pending } = this.state;
     let nextMs = Number.POSITIVE_INFINITY;
-    let due = false;
+    let queued = 0;
     for (let slot = pending.head, after = slot; slot >= 0; slot = after) {
       after = pending.after(slot);
       const seq = pending.seqAt(slot);
       if (this.queue.has(seq)) continue;
       const dueMs = pending.timeAt(slot) + this.waitMs(seq);
       if (dueMs > nowMs) nextMs = Math.min(nextMs, dueMs);
-      else if (this.config.max_deliver === 1) this.exhaust(seq);
-      else {
-        this.queue.push(seq);
-        due = true;
+      else if (queued === QUEUED_AT_ONCE) {
+        nextMs = nowMs;
+        break;
+      } else {
+        queued++;
+        if (this.config.max_deliver === 1) this.exhaust(seq);
+        else this.queue.push(seq);
       }
     }
     this.#check.set(nextMs + CHECK_SLACK_MS);
-    if (due) this.wake();
+    if (queued > 0) this.wake();
   }
 
   /** Pending messages are looked at `atMs` at the latest. */
@@ -477,11 +482,12 @@ export class Consumer implements OutletOwner {
       const isBehind = state.floor.seq >= firstSeq;
       if (isRelated) state.purgeBelow(firstSeq);
       if (only !== undefined && (isBehind || !isRelated)) state.settle(only);
-      else state.dropPending(only === undefined ? (seq) => !store.load(seq, view) : (seq) => seq === only);
+      else state.dropPending(only === undefined ? (seq) => !store.has(seq) : (seq) => seq === only);
     }
     if (state.pending.size < size) this.lastAckedMs = this.nowMs;
     if (only !== undefined && delivery > 0) this.#adviseGone(only, delivery, deliveries, GONE);
-    for (const seq of this.queue.values()) if (!state.pending.has(seq)) this.queue.remove(seq);
+    if (state.pending.size === 0) this.queue.clear();
+    else if (this.queue.size > 0) for (const seq of this.queue.values()) if (!state.pending.has(seq)) this.queue.remove(seq);
     if (!isOwn) this.recount();
     if (positionOf(state) !== before) this.rewritten();
     this.wake();

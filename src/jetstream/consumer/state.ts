@@ -122,6 +122,10 @@ export class ConsumerState {
   purgeBelow(first: number): void {
     const { floor, pending } = this;
     this.next = Math.max(this.next, first);
+    if (pending.size > 0 && pending.lastSeq < first) {
+      for (let slot = pending.head; slot >= 0; slot = pending.after(slot)) floor.delivery = Math.max(floor.delivery, pending.deliveryAt(slot));
+      pending.clear();
+    }
     for (let lowest = pending.firstSeq; lowest !== 0 && lowest < first; lowest = pending.firstSeq) {
       floor.delivery = Math.max(floor.delivery, pending.deliveryOf(lowest));
       pending.remove(lowest);

@@ -148,6 +148,8 @@ export interface MessageStore {
   /** First sequence whose time is at or after the given one; `lastSeq + 1` when there is none. */
   seqAtTime(seconds: number, nanos: number): number;
 
+  /** Whether there is such a message, without reading it. */
+  has(seq: number): boolean;
   /** Subject of a message, without reading it; undefined when it is not there. */
   subjectOf(seq: number): string | undefined;
   /** How many messages the subject of a message has, without reading it; 0 when it is not there. */

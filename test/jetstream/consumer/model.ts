@@ -171,31 +171,39 @@ export class ConsumerModel {
 
   deleteMessage(seq: number): void {
     this.messages = this.messages.filter((message) => message.seq !== seq);
-    this.#settle(seq);
+    const delivery = this.pending.get(seq);
+    // As an acknowledgement it counts for all before, where acknowledgements do.
+    if (this.config.policy === "all" && delivery !== undefined) this.#settleThrough(seq, delivery);
+    else this.#settle(seq);
     this.queue = this.queue.filter((each) => each !== seq);
   }
 
   purge(filter: string | undefined, upTo: number): void {
-    const before = this.messages.length;
-    this.messages = this.messages.filter(({ seq, subject }) => seq >= upTo || (filter !== undefined && subject !== filter));
-    if (filter === undefined ? upTo <= 1 : this.messages.length === before) return;
+    const isGone = ({ seq, subject }: ModelMessage): boolean => seq < upTo && (filter === undefined || subject === filter);
+    const gone = this.messages.filter(isGone);
+    this.messages = this.messages.filter((message) => !isGone(message));
+    if (filter === undefined && upTo <= 1) return;
     const { filters } = this.config;
+    if (filter !== undefined && filters.length > 0 && !filters.includes(filter)) return;
     if (filter === undefined) this.#passed(this.#streamFirst);
     else if (filters.length > 0 && filters.every((own) => own === filter)) {
       this.#passed(this.messages.find(({ subject }) => subject === filter)?.seq ?? this.last + 1);
     } else {
+      const isBehind = this.floor[1] >= this.#streamFirst;
       this.#passed(this.#streamFirst);
-      this.#drop((seq) => !this.messages.some((message) => message.seq === seq));
+      // A single message is settled as if it had been acknowledged, where the floor does not move past it anyway.
+      if (gone.length === 1 && isBehind) this.#settle(gone[0].seq);
+      else this.#drop((seq) => gone.some((message) => message.seq === seq));
     }
     this.queue = this.queue.filter((seq) => this.pending.has(seq));
   }
 
   #passed(first: number): void {
-    const changed = this.next < first || this.floor[1] < first - 1 || [...this.pending.keys()].some((seq) => seq < first);
     this.next = Math.max(this.next, first);
     this.floor[1] = Math.max(this.floor[1], first - 1);
+    this.deliveredSeq = Math.max(this.deliveredSeq, this.next - 1);
     this.#forget((seq) => seq < first);
-    if (changed && this.pending.size === 0) this.#allSettled();
+    if (this.pending.size === 0) this.#allSettled();
   }
 
   #drop(isGone: (seq: number) => boolean): void {
@@ -228,7 +236,8 @@ export class ConsumerModel {
 
   get figures(): ModelFigures {
     return {
-      delivered: [this.delivery, this.deliveredSeq],
+      // Before the first delivery it says how far the consumer has looked.
+      delivered: this.delivery === 0 ? [0, this.next - 1] : [this.delivery, this.deliveredSeq],
       floor: [this.floor[0], this.floor[1]],
       ackPending: this.pending.size,
       redelivered: this.config.maxDeliver === 1 ? 0 : this.repeats.size,

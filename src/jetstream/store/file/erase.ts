@@ -31,7 +31,7 @@ export function eraseInPlace(segment: FileSegment, place: number, seq: number, r
 
 /** What the store does for a message in a segment with frames, where nothing can be overwritten in place. */
 export interface EraseHost {
-  has(segment: FileSegment): boolean;
+  hasSegment(segment: FileSegment): boolean;
   /** Copies of the segment's bytes are void. */
   forgetCopies(segment: FileSegment): void;
   /** Sees to it that the whole file is written anew, and the old one overwritten. */
@@ -62,7 +62,7 @@ export class Erasures {
   }
 
   #erase(segment: FileSegment, place: number, seq: number): void {
-    if (!this.host.has(segment)) return;
+    if (!this.host.hasSegment(segment)) return;
     if (!segment.file.isPlain) return this.host.rewriteErased(segment);
     this.host.forgetCopies(segment);
     try {

@@ -346,7 +346,7 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
     } else if (seq > this.state.first && segment.isSealed && segment.deadBytes >= DEAD_BYTES_MIN && segment.deadBytes * 2 > segment.end) this.#rewrite(segment);
   }
 
-  has(segment: FileSegment): boolean {
+  hasSegment(segment: FileSegment): boolean {
     return this.list.segments.includes(segment);
   }
 

@@ -250,6 +250,10 @@ export abstract class SegmentedStore<S extends Segment> implements MessageStore 
 
   // Subjects
 
+  has(seq: number): boolean {
+    return this.#subjectIdOf(seq) !== NO_SUBJECT;
+  }
+
   subjectOf(seq: number): string | undefined {
     const id = this.#subjectIdOf(seq);
     return id === NO_SUBJECT ? undefined : this.subjectTable.name(id);
