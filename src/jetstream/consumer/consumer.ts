@@ -35,6 +35,8 @@ const CLOCK_EVERY = 32;
 const QUEUED_AT_ONCE = 16_384;
 /** Timers for redelivery ring a little late, so that messages of one moment go together. */
 const CHECK_SLACK_MS = 1;
+/** And later the more are pending: looking at all of them must not take more than a small part of the time. */
+const CHECKED_PER_MS = 10_000;
 
 /** The message on offer; all consumers share it, since one delivers at a time. */
 const view = new StoredMessage();
@@ -362,7 +364,7 @@ export class Consumer implements OutletOwner {
         else this.queue.push(seq);
       }
     }
-    this.#check.set(nextMs + CHECK_SLACK_MS);
+    this.#check.set(nextMs + CHECK_SLACK_MS + pending.size / CHECKED_PER_MS);
     if (queued > 0) this.wake();
   }
 
