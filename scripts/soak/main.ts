@@ -1,14 +1,17 @@
 /**
- * A soak: mixed load on one server that is killed (SIGKILL) at random moments and started again on the same files, then an audit. Two promises are checked:
+ * A soak: mixed load on one server that is killed (SIGKILL) at random moments and started again on the same files, then an audit. These promises are checked:
  *
- * - every message whose publication was acknowledged is in its stream, once, with its own body;
- * - no message is delivered again after its acknowledgement was confirmed.
+ * - every message whose publication was acknowledged is in its stream, once, with its own body; also where most of its neighbours are deleted, while others read, so that
+ *   files are rewritten all the time;
+ * - what was deleted stays deleted;
+ * - no message is delivered again after its acknowledgement was confirmed;
+ * - no stream found a record damaged.
  *
  *     bun scripts/soak/main.ts [--server dist/nats-server] [--minutes 10] [--seed 1] [--sync always]
  *
  * Exit codes: 0 both promises held, 1 one was broken (each case is printed), 2 the command line is wrong.
  */
-import { AckPolicy, DiscardPolicy, jetstream, jetstreamManager, RetentionPolicy, StorageType } from "@nats-io/jetstream";
+import { AckPolicy, DiscardPolicy, jetstream, jetstreamManager, RetentionPolicy, StorageType, StoreCompression } from "@nats-io/jetstream";
 import type { JsMsg } from "@nats-io/jetstream";
 import { Kvm } from "@nats-io/kv";
 import type { NatsConnection } from "@nats-io/nats-core";
@@ -59,6 +62,8 @@ const acknowledged = new Map<string, number>();
 const confirmed = new Set<string>();
 /** Newest acknowledged value of each key, and all that were tried after it. */
 const keys = new Map<string, { last: number; tried: Set<number> }>();
+/** Messages of the stream that is thinned out, by sequence. */
+const thinned = new Map<number, { readonly id: string; fate: "kept" | "asked to go" | "gone" }>();
 const broken: string[] = [];
 let delivered = 0;
 let refused = 0;
@@ -151,6 +156,49 @@ async function keyWriter(nc: NatsConnection): Promise<void> {
   });
 }
 
+/** Publishes in bursts and deletes two of three, some time later. */
+async function thinner(nc: NatsConnection): Promise<void> {
+  const js = jetstream(nc, { timeout: 1000 });
+  const jsm = await jetstreamManager(nc, { timeout: 1000 });
+  const doomed: number[] = [];
+  let number = 0;
+  await Promise.all([
+    keepDoing(async () => {
+      const burst = Array.from({ length: 50 }, () => `t-${++number}`);
+      const results = await Promise.allSettled(burst.map((id) => js.publish(`thin.${number % 7}`, `${id} ${"y".repeat(Math.floor(random() * 200))}`)));
+      results.forEach((result, i) => {
+        if (result.status !== "fulfilled") return void refused++;
+        const { seq } = result.value;
+        thinned.set(seq, { id: burst[i], fate: "kept" });
+        if (random() < 0.67) doomed.push(seq);
+      });
+    }),
+    keepDoing(async () => {
+      if (doomed.length < 5000) return Bun.sleep(20);
+      await Promise.all(doomed.splice(0, 20).map(async (seq) => {
+        const message = thinned.get(seq);
+        if (message === undefined) return;
+        message.fate = "asked to go";
+        await jsm.streams.deleteMessage("THIN", seq, false);
+        message.fate = "gone";
+      }));
+    }),
+  ]);
+}
+
+/** Reads here and there, while files are rewritten. */
+async function reader(nc: NatsConnection): Promise<void> {
+  const jsm = await jetstreamManager(nc, { timeout: 1000 });
+  await keepDoing(async () => {
+    const { state } = await jsm.streams.info("THIN");
+    const sequences = Array.from({ length: 40 }, () => state.first_seq + Math.floor(random() * (state.last_seq - state.first_seq + 1)));
+    for (const message of await Promise.all(sequences.map((seq) => jsm.streams.getMessage("THIN", { seq })))) {
+      const known = message === null ? undefined : thinned.get(message.seq);
+      if (message !== null && known !== undefined && idOf(message) !== known.id) broken.push(`THIN ${message.seq} is ${idOf(message)}, not ${known.id}`);
+    }
+  });
+}
+
 async function killer(): Promise<number> {
   let kills = 0;
   while (!isOver()) {
@@ -168,6 +216,7 @@ async function setUp(nc: NatsConnection): Promise<void> {
   await jsm.streams.add({ name: "WORK", subjects: ["work.>"], storage: StorageType.File, retention: RetentionPolicy.Workqueue, discard: DiscardPolicy.Old });
   for (const durable_name of ["A", "B", "C"]) await jsm.consumers.add("SOAK", { durable_name, ack_policy: AckPolicy.Explicit, ack_wait: 5e9, max_ack_pending: 2000 });
   await jsm.consumers.add("WORK", { durable_name: "W", ack_policy: AckPolicy.Explicit, ack_wait: 5e9 });
+  await jsm.streams.add({ name: "THIN", subjects: ["thin.>"], storage: StorageType.File, compression: Number(values.seed) % 2 === 0 ? StoreCompression.S2 : StoreCompression.None });
   await new Kvm(nc).create("SOAK", { history: 1 });
 }
 
@@ -181,7 +230,15 @@ async function audit(nc: NatsConnection): Promise<void> {
       else if (idOf(message) !== id) broken.push(`${id} was acknowledged as ${seq}, where ${idOf(message)} is`);
     }
   };
-  await Promise.all(Array.from({ length: AUDITORS }, auditor));
+  const thin = thinned.entries();
+  const thinAuditor = async (): Promise<void> => {
+    for (const [seq, { id, fate }] of thin) {
+      const message = await jsm.streams.getMessage("THIN", { seq });
+      if (message === null ? fate === "kept" : fate === "gone" || idOf(message) !== id) broken.push(`${id} (${fate}) is ${message === null ? "not there" : idOf(message)}, as ${seq} of THIN`);
+    }
+  };
+  await Promise.all(Array.from({ length: AUDITORS }, () => auditor().then(thinAuditor)));
+  for await (const { config, state } of jsm.streams.list()) if (state.lost !== undefined) broken.push(`${config.name} lost ${JSON.stringify(state.lost)}`);
   const kv = await new Kvm(nc).open("SOAK");
   for (const [key, { last, tried }] of keys) {
     if (last === 0) continue;
@@ -195,13 +252,15 @@ await server.start();
 const first = await client();
 await setUp(first);
 const names = Array.from({ length: PUBLISHERS }, (_, i) => `p${i}`);
-const connections = await Promise.all([...names, "A", "B", "C", "work", "keys"].map(() => client()));
+const connections = await Promise.all([...names, "A", "B", "C", "work", "keys", "thin", "reader"].map(() => client()));
 const [, kills] = await Promise.all([
   Promise.all([
     ...names.map((name, i) => publisher(name, connections[i])),
     ...["A", "B", "C"].map((consumer, i) => puller(consumer, connections[PUBLISHERS + i])),
     worker(connections[PUBLISHERS + 3]),
     keyWriter(connections[PUBLISHERS + 4]),
+    thinner(connections[PUBLISHERS + 5]),
+    reader(connections[PUBLISHERS + 6]),
   ]),
   killer(),
 ]);
@@ -210,7 +269,7 @@ const auditor = await client();
 await audit(auditor);
 await auditor.close();
 await server.stop();
-console.log(`${kills} kills, ${acknowledged.size} publications acknowledged, ${delivered} deliveries, ${confirmed.size} acknowledgements confirmed, ${keys.size} keys, ${refused} calls failed meanwhile`);
+console.log(`${kills} kills, ${acknowledged.size} publications acknowledged, ${delivered} deliveries, ${confirmed.size} acknowledgements confirmed, ${keys.size} keys, ${[...thinned.values()].filter(({ fate }) => fate === "gone").length} of ${thinned.size} messages deleted, ${refused} calls failed meanwhile`);
 for (const line of broken.slice(0, 50)) console.log(`BROKEN: ${line}`);
 console.log(broken.length === 0 ? "nothing acknowledged was lost, nothing confirmed came back" : `${broken.length} promises broken; the files are in ${folder}`);
 if (broken.length === 0) rmSync(folder, { recursive: true, force: true });
