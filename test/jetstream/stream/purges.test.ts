@@ -18,6 +18,7 @@ class World {
   constructor() {
     const { store } = this;
     const stream = {
+      config: {},
       store,
       sweeps: { run: (_: string, sweep: Sweep) => this.#run(sweep) },
       get lastSeq() {
