@@ -27,6 +27,7 @@ class World {
       countUsage: () => undefined,
       schedules: { purged: () => undefined },
       consumers: { purged: (told: World["told"][number]) => (this.told.push(told), []) },
+      movedTo: () => undefined,
       touch: () => undefined,
     };
     this.#purger = new Purger(stream as unknown as Stream);
