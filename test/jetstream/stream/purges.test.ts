@@ -18,6 +18,7 @@ class World {
   constructor() {
     const { store } = this;
     const stream = {
+      config: {},
       store,
       sweeps: { run: (_: string, sweep: Sweep) => this.#run(sweep) },
       get lastSeq() {
@@ -26,6 +27,7 @@ class World {
       countUsage: () => undefined,
       schedules: { purged: () => undefined },
       consumers: { purged: (told: World["told"][number]) => (this.told.push(told), []) },
+      movedTo: () => undefined,
       touch: () => undefined,
     };
     this.#purger = new Purger(stream as unknown as Stream);

@@ -13,6 +13,11 @@ export class KeyList {
   #lengths = new Uint32Array(FIRST_KEYS);
   weights = new Uint32Array(FIRST_KEYS);
 
+  clear(): void {
+    this.length = 0;
+    this.#filled = 0;
+  }
+
   /** Adds a key of so many bytes, which `put` writes at a place of a buffer. */
   add(length: number, weight: number, put: (into: Buffer, at: number) => void): void {
     if (this.length === this.#starts.length) {

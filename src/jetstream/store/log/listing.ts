@@ -39,6 +39,8 @@ class Listing {
   place = 0;
   readonly #end: number;
   #looked = 0;
+  /** By level, each used for one node at a time. */
+  readonly #lists: KeyList[] = [];
 
   constructor(
     private readonly table: SubjectTable,
@@ -50,7 +52,9 @@ class Listing {
 
   /** Goes through what is below a node, which numbers its children's `level`. */
   *below(prefix: string, level: number): Generator<void, void, void> {
-    const keys = { prefix, level, list: new KeyList() };
+    const list = (this.#lists[level] ??= new KeyList());
+    list.clear();
+    const keys = { prefix, level, list };
     yield* this.#collect(keys);
     yield* this.#inOrder(keys, 0, keys.list.length);
   }
@@ -94,16 +98,19 @@ class Listing {
     }
   }
 
-  /** How many subjects below a node match. */
+  /** How many subjects below a node match. What a last wildcard stands for most nodes know. */
   *#weigh(node: number, pattern: Pattern): Generator<void, number, void> {
     const { table } = this;
     const { tokens } = pattern;
-    if (tokens.length === 1 && (tokens[0] === REST || (tokens[0] === STAR && table.hasNoGrandchildren(node)))) return table.subjectsBelow(node);
-    const walk = table.walk(pattern, node);
+    const last = tokens[tokens.length - 1];
+    if (tokens.length === 1 && (last === REST || (last === STAR && table.hasNoGrandchildren(node)))) return table.subjectsBelow(node);
+    const endsWild = tokens.length > 1 && (last === REST || last === STAR);
+    const walk = endsWild ? table.walk({ tokens: tokens.slice(0, -1), isOpen: false }, node, "nodes") : table.walk(pattern, node);
+    const lastOnly = { tokens: [last], isOpen: last === REST };
     let sum = 0;
     try {
       for (let id = walk.next(STEP); id !== 0; id = walk.next(STEP)) {
-        if (id !== NOT_YET) sum++;
+        if (id !== NOT_YET) sum += endsWild ? yield* this.#weigh(id, lastOnly) : 1;
         if (id === NOT_YET || this.#isLong()) yield;
       }
     } finally {
