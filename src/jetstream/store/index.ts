@@ -11,7 +11,7 @@ export { discardFolder, removeLeftovers } from "./file/leftovers.ts";
 export { openAssetFiles } from "./files/asset-files.ts";
 export { MeasuredPace, type SyncPace } from "./sync-pace.ts";
 export { StoredMessage } from "./message-store.ts";
-export type { Counting, Filters, Listing, MessageStore, NewMessage, RemovedMessage, StoreEvents, StoreOptions, StoreState, SubjectState } from "./message-store.ts";
+export type { Counting, Filters, Listing, MessageStore, NewMessage, RemovedMessage, Scanning, StoreEvents, StoreOptions, StoreState, SubjectState } from "./message-store.ts";
 
 /** An empty store in memory. `firstSeq` is the sequence that the first message gets; 0 and 1 are the same. */
 export function openMemoryStore(options: { readonly events: StoreEvents; readonly firstSeq: number }): MessageStore {

@@ -169,13 +169,9 @@ export interface MessageStore {
   countMatching(filters: Filters): Generator<void, number, void>;
   /** Messages at or after `from` that match: the number where that is known soon, else what counts them in steps. Never reads records. */
   count(filters: Filters, from: number): number | Counting;
-  /** As `count`, however long it takes. */
-  countPending(filters: Filters, from: number): number;
-  /** Sequences, ascending, of the last message at or below `upTo` of each subject that matches; undefined when there are more than `max`. */
-  lastPerSubject(filters: Filters, upTo: number, max: number): number[] | undefined;
-  /** The same of all messages and without a maximum: the list where that is found soon, else what finds it in steps. */
+  /** Sequences, ascending, of the last message of each subject that matches: the list where that is found soon, else what finds it in steps. */
   listLast(filters: Filters): number[] | Listing;
-  /** The same in steps, between which messages may come and go. */
+  /** The same of messages at or below `upTo`, in steps between which messages may come and go; undefined when there are more than `max`. */
   lastOfEach(filters: Filters, upTo: number, max: number): Generator<void, number[] | undefined, void>;
   /** Gaps between first and last as `[first, last]` pairs, ascending, in steps: `undefined` is where a caller may pause. */
   deletedRanges(): Iterable<readonly [number, number] | undefined>;

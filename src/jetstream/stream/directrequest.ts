@@ -3,7 +3,7 @@ import { bool, decodeJson, int, JsonError, list, object, text, time, uint64 } fr
 import { hasWildcard } from "../../routing/index.ts";
 import { toByteString } from "../../util/bytes.ts";
 import type { Sliced } from "../slices.ts";
-import type { Filters, StoredMessage } from "../store/index.ts";
+import type { Counting, Filters, StoredMessage } from "../store/index.ts";
 import type { Stream } from "./stream.ts";
 import { ALL } from "./trim.ts";
 
@@ -132,7 +132,7 @@ export interface BatchPlan {
   readonly upTo: number | undefined;
   /** Fills the message after `lastSeq` (0: the first); its sequence, or 0. */
   next(lastSeq: number, into: StoredMessage): number;
-  /** How many are left after `lastSeq`; undefined: as counted. */
+  /** How many are left after `lastSeq`; undefined, where that takes long to find out: as counted down. */
   pendingAfter(lastSeq: number): number | undefined;
 }
 
@@ -140,6 +140,12 @@ export interface BatchPlan {
 export function* planBatch(stream: Stream, request: DirectRequest): Sliced<BatchPlan | string> {
   const maxBytes = request.maxBytes > 0 ? request.maxBytes : stream.account.context.settings.maxPending;
   return request.multiLast.length > 0 ? yield* planLast(stream, request, maxBytes) : yield* planRange(stream, request, maxBytes);
+}
+
+function* counted(counting: number | Counting): Sliced<number> {
+  if (typeof counting === "number") return counting;
+  while (!counting.step()) yield;
+  return counting.sum;
 }
 
 function* planRange(stream: Stream, request: DirectRequest, maxBytes: number): Sliced<BatchPlan | string> {
@@ -153,11 +159,14 @@ function* planRange(stream: Stream, request: DirectRequest, maxBytes: number): S
     request,
     batch: request.batch,
     maxBytes,
-    pending: store.countPending(filters, first),
+    pending: yield* counted(store.count(filters, first)),
     upTo: undefined,
     next: (lastSeq, into) => store.next(filters, lastSeq === 0 ? first : lastSeq + 1, into),
     // Without headers nothing counts down, as in the reference.
-    pendingAfter: (lastSeq) => store.countPending(filters, request.noHeaders || lastSeq === 0 ? first || store.state.lastSeq + 1 : lastSeq + 1),
+    pendingAfter: (lastSeq) => {
+      const left = store.count(filters, request.noHeaders || lastSeq === 0 ? first || store.state.lastSeq + 1 : lastSeq + 1);
+      return typeof left === "number" ? left : undefined;
+    },
   };
 }
 

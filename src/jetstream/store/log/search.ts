@@ -299,7 +299,7 @@ export class Search<S extends Segment> {
     return { messages: this.subjects.messages(id), first: this.firstOf(id), last: this.lastOf(id) };
   }
 
-  /** As `lastPerSubject`, in steps between which messages may come and go. */
+  /** The last message at or below `upTo` of each subject that matches, in steps between which messages may come and go; undefined when there are more than `max`. */
   *lastOfEach(filter: CompiledFilter, upTo: number, max: number): Generator<void, number[] | undefined, void> {
     const found: number[] = [];
     for (const id of this.walkSubjects(filter)) {
@@ -477,20 +477,12 @@ export class Search<S extends Segment> {
     return 0;
   }
 
-  lastPerSubject(filter: CompiledFilter, upTo: number, max: number): number[] | undefined {
-    const found: number[] = [];
-    const complete = this.eachSubject(filter, (id) => {
-      const last = this.lastOf(id);
-      const seq = last <= upTo ? last : this.previousOf(id, upTo, 0);
-      return seq === 0 || found.push(seq) <= max;
-    });
-    return complete ? found.sort((a, b) => a - b) : undefined;
-  }
-
   listLast(filter: CompiledFilter): number[] | Listing {
     const subjects = filter.all ? this.subjects.count : filter.areApart ? this.total(filter)?.subjects : undefined;
-    if (subjects !== undefined && subjects <= LOOK_SUBJECTS) return this.lastPerSubject(filter, this.state.lastSeq, subjects) ?? [];
-    return new LastScan(this, filter);
+    if (subjects === undefined || subjects > LOOK_SUBJECTS) return new LastScan(this, filter);
+    const found: number[] = [];
+    this.eachSubject(filter, (id) => found.push(this.lastOf(id)) > 0);
+    return found.sort((a, b) => a - b);
   }
 
   *deletedRanges(): Generator<readonly [number, number] | undefined, void, void> {

@@ -294,19 +294,8 @@ export abstract class SegmentedStore<S extends Segment> implements MessageStore 
     return this.search.count(this.#compile(filters), from);
   }
 
-  countPending(filters: Filters, from: number): number {
-    const counting = this.count(filters, from);
-    if (typeof counting === "number") return counting;
-    while (!counting.step()) continue;
-    return counting.sum;
-  }
-
   countMatching(filters: Filters): Generator<void, number, void> {
     return this.search.countMatching(this.#compile(filters));
-  }
-
-  lastPerSubject(filters: Filters, upTo: number, max: number): number[] | undefined {
-    return this.search.lastPerSubject(this.#compile(filters), upTo, max);
   }
 
   listLast(filters: Filters): number[] | Listing {
