@@ -43,7 +43,7 @@ export function checkSources(account: AssetAccount, draft: DraftConfig): void {
   const consumers = new Set<string>();
   for (const source of draft.sources) {
     if (!isValidStreamName(source.name)) throw apiError(10141);
-    const identity = JSON.stringify([source.name, source.external?.api, source.filter_subject ?? (source.subject_transforms === undefined ? ">" : undefined), source.subject_transforms]);
+    const identity = JSON.stringify([source.name, source.external?.api, source.filter_subject ?? (source.subject_transforms === undefined ? ">" : undefined), source.subject_transforms, source.consumer?.name]);
     if (seen.has(identity)) throw apiError(10140);
     seen.add(identity);
     if (source.filter_subject !== undefined && source.subject_transforms !== undefined) throw apiError(10144);

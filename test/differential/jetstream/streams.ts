@@ -130,6 +130,11 @@ export function quickStreamsSession(random: Prng, configuration: string): Sessio
   return session(random, random.pick(MOODS.filter(({ copies }) => copies === 0)), configuration);
 }
 
+/** A session of streams that copy each other. */
+export function copiesSession(random: Prng, configuration: string): Session {
+  return session(random, random.pick(MOODS.filter(({ copies }) => copies >= 0.5)), configuration);
+}
+
 function session(random: Prng, mood: Mood, configuration: string): Session {
   const inB = random.chance(0.12);
   const placed = (request: Request): Request => {
