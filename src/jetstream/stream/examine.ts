@@ -48,7 +48,7 @@ function examineFirst(stream: Stream, input: PublishInput, headers: PublishHeade
     if (!/^[+-]?\d+$/.test(increment)) return errorBody(10171);
     if (!config.allow_msg_counter) return errorBody(10168);
     if (input.payloadLength > 0) return errorBody(10170);
-    if (COUNTER_EXCLUDES.some((place) => headers.get(place) !== undefined)) return errorBody(10171);
+    if (COUNTER_EXCLUDES.some((place) => (headers.get(place) ?? "") !== "")) return errorBody(10171);
   }
   const expectedStream = headers.get(H.ExpectedStream);
   if (expectedStream !== undefined && expectedStream !== "" && expectedStream !== stream.nameBytes) return errorBody(10060);
@@ -67,7 +67,7 @@ function examineBatched(stream: Stream, headers: PublishHeaders, batch: BatchEff
   return stream.config.allow_msg_counter && (headers.get(H.Incr) ?? "") === "" ? errorBody(10169) : undefined;
 }
 
-const COUNTER_EXCLUDES = [H.Rollup, H.ExpectedStream, H.ExpectedLastSeq, H.ExpectedLastSubjectSeq, H.ExpectedLastMsgId];
+const COUNTER_EXCLUDES = [H.Rollup, H.ExpectedStream, H.ExpectedLastSeq, H.ExpectedLastSubjectSeq, H.ExpectedLastSubjectSeqSubject, H.ExpectedLastMsgId];
 
 /** Optimistic concurrency. */
 function examineExpected(stream: Stream, input: PublishInput, headers: PublishHeaders, batch: BatchEffects | undefined): ApiErrorBody | undefined {

@@ -57,8 +57,8 @@ export function checkSources(account: AssetAccount, draft: DraftConfig): void {
     }
     const origin = source.external === undefined ? account.stream(source.name)?.config : undefined;
     if (origin !== undefined && draft.max_msg_size > 0 && draft.max_msg_size < origin.max_msg_size) throw apiError(10046);
-    if (source.external !== undefined) checkExternal(source.external);
   }
+  for (const { external } of draft.sources) if (external !== undefined) checkExternal(external);
 }
 
 /**
