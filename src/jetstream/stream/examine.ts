@@ -41,7 +41,7 @@ function examineFirst(stream: Stream, input: PublishInput, headers: PublishHeade
   const { config } = stream;
   if (stream.store.kind === "file" && input.end - input.headerStart + input.subject.length > RECORD_MAX_BYTES) return errorBody(10077, { err: "message too large" });
   if (config.sealed) return errorBody(10109);
-  const tooLarge = examineSizes(stream, input);
+  const tooLarge = headers.get(H.RequestInfo) === undefined ? examineSizes(stream, input) : examineSizesWithoutInfo(stream, input);
   if (tooLarge !== undefined) return tooLarge;
   const increment = headers.get(H.Incr);
   if (increment !== undefined && increment !== "") {
@@ -129,6 +129,13 @@ function examineCounter(stream: Stream, input: PublishInput, headers: PublishHea
   into.value = String(value);
   into.body = `{"val":"${value}"}`;
   return undefined;
+}
+
+/** What the server itself added on the way through an import is not stored, and does not count. */
+function examineSizesWithoutInfo({ config: { max_msg_size: most } }: Stream, input: PublishInput): ApiErrorBody | undefined {
+  const headerLength = withoutHeaders(input.headerBlock(), (name) => name === "Nats-Request-Info").length;
+  if (most >= 0 && headerLength + input.payloadLength > most) return errorBody(10054);
+  return headerLength > HEADER_MAX_BYTES ? errorBody(10097) : undefined;
 }
 
 /** Also for messages without headers. */
