@@ -85,12 +85,12 @@ export class AtomicBatches {
   #take(batch: Batch, sequence: number, commit: string | undefined, input: PublishInput, headers: PublishHeaders, reply: string): ApiErrorBody | undefined {
     const { settings } = this.#stream.account.context;
     const { maxMessages, timeoutMs } = settings.limits.batch;
-    const isLevelTooHigh = !meetsLevel(headers.get(H.RequiredApiLevel));
-    if (isLevelTooHigh) return this.#abandon(batch, "unsupported", errorBody(10185));
     if (commit !== undefined && commit !== "1" && commit !== "eob") {
       this.#forget(batch);
       return errorBody(10200);
     }
+    const isLevelTooHigh = !meetsLevel(headers.get(H.RequiredApiLevel));
+    if (isLevelTooHigh) return this.#abandon(batch, "unsupported", errorBody(10185));
     if (sequence !== batch.staged.length + 1 || (commit === "eob" && sequence === 1)) return this.#abandon(batch, "incomplete", errorBody(10176));
     const ends = commit === "1" || commit === "eob";
     const isTooLarge = commit === "eob" ? false : sequence > maxMessages || this.#stagedBytes + input.end - input.headerStart > settings.maxBufferedBytes;

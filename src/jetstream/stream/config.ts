@@ -18,6 +18,8 @@ import { checkSubjects } from "./subjects.ts";
 const NAME_MAX_BYTES = 255;
 const DESCRIPTION_MAX_BYTES = 4096;
 const METADATA_MAX_BYTES = 131072;
+/** What the server itself keeps there: the API level that is required, one digit. */
+const STORED_METADATA_BYTES = "_nats.req.level".length + 1;
 const REPLICAS_MAX = 5;
 export const MILLISECOND_NS = 1_000_000;
 const SECOND_NS = 1_000_000_000;
@@ -47,7 +49,7 @@ export function normaliseStreamConfig(account: AssetAccount, raw: RawStreamConfi
   if (!isValidStreamName(name)) throw invalidConfig("stream name is required and can not contain '.', '*', '>', '\\', '/'");
   if (byteLength(name) > NAME_MAX_BYTES) throw invalidConfig(`stream name is too long, maximum allowed is ${NAME_MAX_BYTES}`);
   if (byteLength(raw.description ?? "") > DESCRIPTION_MAX_BYTES) throw invalidConfig(`stream description is too long, maximum allowed is ${DESCRIPTION_MAX_BYTES}`);
-  const metadataBytes = Object.entries(raw.metadata ?? {}).reduce((sum, [key, value]) => sum + byteLength(key) + byteLength(value), 0);
+  const metadataBytes = Object.entries(withoutDynamicMetadata(raw.metadata) ?? {}).reduce((sum, [key, value]) => sum + byteLength(key) + byteLength(value), STORED_METADATA_BYTES);
   if (metadataBytes > METADATA_MAX_BYTES) throw invalidConfig(`stream metadata exceeds maximum size of ${METADATA_MAX_BYTES} bytes`);
   const replicas = raw.num_replicas ?? 0;
   if (replicas > REPLICAS_MAX) throw invalidConfig(`maximum replicas is ${REPLICAS_MAX}`);

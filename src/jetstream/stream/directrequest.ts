@@ -174,7 +174,11 @@ function* planLast(stream: Stream, request: DirectRequest, maxBytes: number): Sl
   const { store } = stream;
   const { state } = store;
   let upTo = state.lastSeq;
-  if (request.upToSeq > 0) upTo = Math.min(request.upToSeq, state.lastSeq);
+  if (request.upToSeq > 0) {
+    // Beyond the end files of the reference find nothing, and its memory everything.
+    if (request.upToSeq > state.lastSeq && stream.config.storage === "file") return "404 No Results";
+    upTo = request.upToSeq;
+  }
   else if (request.upToTime !== "") {
     upTo = seqAt(stream, request.upToTime) - 1;
     if (upTo < state.firstSeq) return "404 No Results";

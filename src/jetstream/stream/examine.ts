@@ -27,10 +27,11 @@ export function examine(stream: Stream, input: PublishInput, headers: PublishHea
   into.clear();
   const refusal =
     examineFirst(stream, input, headers, batch !== undefined) ??
+    (batch === undefined ? undefined : examineBatched(stream, headers, batch)) ??
     examineExpected(stream, input, headers, batch) ??
     examineSchedule(stream, input, headers, into) ??
     ((headers.get(H.StreamSource) ?? "") === "" ? undefined : errorBody(10227)) ??
-    examineIdentity(stream, headers, into, batch);
+    examineIdentity(stream, headers, into);
   if (refusal !== undefined || into.duplicateOf > 0) return refusal;
   return examineRollup(stream, input, headers, into, batch) ?? examineCounter(stream, input, headers, into, batch) ?? examineTtl(stream, input, headers, into, batch) ?? edit(stream, input, headers, into);
 }
@@ -40,14 +41,14 @@ function examineFirst(stream: Stream, input: PublishInput, headers: PublishHeade
   const { config } = stream;
   if (stream.store.kind === "file" && input.end - input.headerStart + input.subject.length > RECORD_MAX_BYTES) return errorBody(10077, { err: "message too large" });
   if (config.sealed) return errorBody(10109);
-  const tooLarge = examineSizes(stream, input);
+  const tooLarge = headers.get(H.RequestInfo) === undefined ? examineSizes(stream, input) : examineSizesWithoutInfo(stream, input);
   if (tooLarge !== undefined) return tooLarge;
   const increment = headers.get(H.Incr);
   if (increment !== undefined && increment !== "") {
     if (!/^[+-]?\d+$/.test(increment)) return errorBody(10171);
     if (!config.allow_msg_counter) return errorBody(10168);
     if (input.payloadLength > 0) return errorBody(10170);
-    if (COUNTER_EXCLUDES.some((place) => headers.get(place) !== undefined)) return errorBody(10171);
+    if (COUNTER_EXCLUDES.some((place) => (headers.get(place) ?? "") !== "")) return errorBody(10171);
   }
   const expectedStream = headers.get(H.ExpectedStream);
   if (expectedStream !== undefined && expectedStream !== "" && expectedStream !== stream.nameBytes) return errorBody(10060);
@@ -57,7 +58,16 @@ function examineFirst(stream: Stream, input: PublishInput, headers: PublishHeade
   return undefined;
 }
 
-const COUNTER_EXCLUDES = [H.Rollup, H.ExpectedStream, H.ExpectedLastSeq, H.ExpectedLastSubjectSeq, H.ExpectedLastMsgId];
+/** What is looked at earlier in a batch than elsewhere. */
+function examineBatched(stream: Stream, headers: PublishHeaders, batch: BatchEffects): ApiErrorBody | undefined {
+  if ((headers.get(H.ExpectedLastMsgId) ?? "") !== "") return errorBody(10177, { header: "Nats-Expected-Last-Msg-Id" });
+  const id = headers.get(H.MsgId) ?? "";
+  if (id !== "" && (batch.ids.has(id) || storedAs(stream, id) > 0)) return errorBody(10201);
+  if ((headers.get(H.StreamSource) ?? "") !== "") return errorBody(10227);
+  return stream.config.allow_msg_counter && (headers.get(H.Incr) ?? "") === "" ? errorBody(10169) : undefined;
+}
+
+const COUNTER_EXCLUDES = [H.Rollup, H.ExpectedStream, H.ExpectedLastSeq, H.ExpectedLastSubjectSeq, H.ExpectedLastSubjectSeqSubject, H.ExpectedLastMsgId];
 
 /** Optimistic concurrency. */
 function examineExpected(stream: Stream, input: PublishInput, headers: PublishHeaders, batch: BatchEffects | undefined): ApiErrorBody | undefined {
@@ -79,22 +89,21 @@ function examineExpected(stream: Stream, input: PublishInput, headers: PublishHe
   return undefined;
 }
 
+/** Sequence of the message with this id, as long as it is remembered; 0: none. */
+function storedAs(stream: Stream, id: string): number {
+  return stream.dedup.windowMs > 0 ? stream.dedup.find(id, stream.stamp.ms) : 0;
+}
+
 /** Message ids: whether it is here already, and whether the last one is the expected one. */
-function examineIdentity(stream: Stream, headers: PublishHeaders, into: Judgement, batch: BatchEffects | undefined): ApiErrorBody | undefined {
+function examineIdentity(stream: Stream, headers: PublishHeaders, into: Judgement): ApiErrorBody | undefined {
   const id = headers.get(H.MsgId);
   if (id !== undefined && id !== "") {
     into.msgId = id;
-    const seq = stream.dedup.windowMs > 0 ? stream.dedup.find(id, stream.stamp.ms) : 0;
-    if (batch !== undefined) {
-      if (seq > 0 || batch.ids.has(id)) return errorBody(10201);
-    } else if (seq > 0) {
-      into.duplicateOf = seq;
-      return undefined;
-    }
+    into.duplicateOf = storedAs(stream, id);
+    if (into.duplicateOf > 0) return undefined;
   }
   const expected = headers.get(H.ExpectedLastMsgId);
   if (expected === undefined || expected === "") return undefined;
-  if (batch !== undefined) return errorBody(10177, { header: "Nats-Expected-Last-Msg-Id" });
   return expected === stream.lastMsgId ? undefined : errorBody(10070, { id: fromByteString(stream.lastMsgId) });
 }
 
@@ -120,6 +129,13 @@ function examineCounter(stream: Stream, input: PublishInput, headers: PublishHea
   into.value = String(value);
   into.body = `{"val":"${value}"}`;
   return undefined;
+}
+
+/** What the server itself added on the way through an import is not stored, and does not count. */
+function examineSizesWithoutInfo({ config: { max_msg_size: most } }: Stream, input: PublishInput): ApiErrorBody | undefined {
+  const headerLength = withoutHeaders(input.headerBlock(), (name) => name === "Nats-Request-Info").length;
+  if (most >= 0 && headerLength + input.payloadLength > most) return errorBody(10054);
+  return headerLength > HEADER_MAX_BYTES ? errorBody(10097) : undefined;
 }
 
 /** Also for messages without headers. */

@@ -43,7 +43,7 @@ export function checkSources(account: AssetAccount, draft: DraftConfig): void {
   const consumers = new Set<string>();
   for (const source of draft.sources) {
     if (!isValidStreamName(source.name)) throw apiError(10141);
-    const identity = JSON.stringify([source.name, source.external?.api, source.filter_subject ?? (source.subject_transforms === undefined ? ">" : undefined), source.subject_transforms]);
+    const identity = JSON.stringify([source.name, source.external?.api, source.filter_subject ?? (source.subject_transforms === undefined ? ">" : undefined), source.subject_transforms, source.consumer?.name]);
     if (seen.has(identity)) throw apiError(10140);
     seen.add(identity);
     if (source.filter_subject !== undefined && source.subject_transforms !== undefined) throw apiError(10144);
@@ -57,8 +57,8 @@ export function checkSources(account: AssetAccount, draft: DraftConfig): void {
     }
     const origin = source.external === undefined ? account.stream(source.name)?.config : undefined;
     if (origin !== undefined && draft.max_msg_size > 0 && draft.max_msg_size < origin.max_msg_size) throw apiError(10046);
-    if (source.external !== undefined) checkExternal(source.external);
   }
+  for (const { external } of draft.sources) if (external !== undefined) checkExternal(external);
 }
 
 /**

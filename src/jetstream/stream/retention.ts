@@ -29,7 +29,11 @@ export class Retention {
   }
 
   settledRange(first: number, last: number): void {
-    if (this.#stream.config.retention === "limits" || last < first) return;
+    const { config, consumers, purger } = this.#stream;
+    if (config.retention === "limits") return;
+    // Without anybody left everything goes, also where there is nothing.
+    if (config.retention === "interest" && consumers.count === 0) purger.hasBegun = true;
+    if (last < first) return;
     this.#ranges.push({ next: first, last });
     this.#schedule();
   }

@@ -309,10 +309,14 @@ export class Stream implements AssetStream, ConsumerStream, SourcedStream {
   #replenish(): void {
     const { config } = this;
     const wanted = config.mirror !== undefined || config.sources !== undefined;
-    if (!wanted) {
+    // A mirror that is promoted may have sources at once.
+    const isOther = (this.replenisher?.mirrorInfo() === undefined) !== (config.mirror === undefined);
+    if (!wanted || isOther) {
       this.replenisher?.stop(true);
       this.replenisher = undefined;
-    } else if (this.replenisher !== undefined) this.replenisher.update(config);
+    }
+    if (!wanted) return;
+    if (this.replenisher !== undefined) this.replenisher.update(config);
     else {
       const replenisher = makeReplenisher(this);
       this.replenisher = replenisher;

@@ -1,6 +1,6 @@
 /** What is tried in JetStream. */
-import { streamsSession } from "./streams.ts";
+import { copiesSession, streamsSession } from "./streams.ts";
 import { timeSession } from "./streams-time.ts";
 import type { MakeSession } from "./tour.ts";
 
-export const AREAS: Readonly<Record<string, MakeSession>> = { streams: streamsSession, "streams-time": timeSession };
+export const AREAS: Readonly<Record<string, MakeSession>> = { streams: streamsSession, "streams-copies": copiesSession, "streams-time": timeSession };

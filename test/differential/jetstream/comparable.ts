@@ -15,6 +15,8 @@ export function masked(text: string): string {
   return text
     .replace(/"hdrs":"([\w+/=]*)"/g, (_, base64: string) => `"hdrs":${JSON.stringify(Buffer.from(base64, "base64").toString("latin1"))}`)
     .replace(MASKED_FIELDS, '"$1":"<$1>"')
+    // When a copy was first tried for, and told that there is no origin, is chance.
+    .replace(/("lag":0,"active":[^,}]+),"error":\{"code":404,"err_code":10059,"description":"stream not found"\}/g, "$1")
     // Without responders the reference names the subject that a mapping made, this server the one that was asked.
     .replace(/(NATS\/1\.0 503\r\nNats-Subject: \$JS\.)D\.API/g, "$1API")
     .replace(/,"inflight":\d+/g, "")
