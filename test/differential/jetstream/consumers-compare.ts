@@ -90,18 +90,24 @@ export async function play(pair: Pair, lane: number, session: Session, patienceM
 const QUICK_MS = 350;
 const PATIENT_MS = 900;
 
-/** A difference that comes again with more patience. */
-export async function compare(pair: Pair, lane: number, session: Session): Promise<{ readonly steps: number; readonly difference?: Difference }> {
-  const first = await play(pair, lane, session, QUICK_MS);
-  if (first.difference === undefined || isKnown(session, first.difference)) return { steps: first.steps };
-  const again = await play(pair, lane, session, PATIENT_MS);
-  if (again.difference === undefined || isKnown(session, again.difference)) return { steps: again.steps };
-  const third = await play(pair, lane, session, PATIENT_MS);
-  return third.difference === undefined || isKnown(session, third.difference) ? { steps: third.steps } : third;
+export interface Result {
+  readonly steps: number;
+  readonly difference?: Difference;
+  /** Name of the known difference that ended the session. */
+  readonly known?: string;
 }
 
-function isKnown(session: Session, difference: Difference): boolean {
-  return KNOWN.some(({ holds }) => holds(session, difference));
+/** A difference that comes again with more patience. */
+export async function compare(pair: Pair, lane: number, session: Session): Promise<Result> {
+  let result: Result = { steps: 0 };
+  for (const patienceMs of [QUICK_MS, PATIENT_MS, PATIENT_MS]) {
+    const { steps, difference } = await play(pair, lane, session, patienceMs);
+    if (difference === undefined) return { steps };
+    const known = KNOWN.find(({ holds }) => holds(session, difference));
+    if (known !== undefined) return { steps, known: known.name };
+    result = { steps, difference };
+  }
+  return result;
 }
 
 /** The shortest session with the same kind of difference. */

@@ -19,6 +19,7 @@ let next = Number(firstSeed);
 let sessions = 0;
 let steps = 0;
 let differ = 0;
+const known = new Map<string, number>();
 
 function take(): number | undefined {
   if (seeds !== undefined) return seeds.shift();
@@ -31,6 +32,7 @@ async function lane(number: number): Promise<void> {
     const result = await compare(pair, number, session);
     sessions++;
     steps += result.steps;
+    if (result.known !== undefined) known.set(result.known, (known.get(result.known) ?? 0) + 1);
     if (result.difference === undefined) continue;
     differ++;
     const least = await minimise(pair, number, session, result.difference);
@@ -40,6 +42,7 @@ async function lane(number: number): Promise<void> {
 
 await Promise.all(Array.from({ length: lanes }, (_, number) => lane(number)));
 console.log(`${sessions} sessions, ${steps} steps alike, ${differ} sessions differ; next seed ${next}`);
+for (const [name, count] of known) console.log(`  ${count} ended where it is meant: ${name}`);
 const internal = pair.ours.log.filter((line) => /Internal error|\[ERR\]/.test(line));
 if (internal.length > 0) console.log(internal.slice(0, 10).join("\n"));
 await stopPair(pair);

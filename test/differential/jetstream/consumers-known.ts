@@ -10,6 +10,12 @@ export interface Known {
   readonly holds: (session: Session, difference: Difference) => boolean;
 }
 
+/** Whether the two sides of a text agree in how many messages wait. */
+function agreeInPending(text: string): boolean {
+  const [ours, reference] = [...text.matchAll(/"num_pending":(\d+)/g)].map(([, count]) => count);
+  return ours === reference;
+}
+
 /** Whether a step before `at` sends such a body. */
 function sent({ ops }: Session, at: number, pattern: RegExp): boolean {
   return ops.slice(0, at + 1).some((op) => op.kind === "request" && pattern.test(op.body));
@@ -69,7 +75,7 @@ export const KNOWN: readonly Known[] = [
   {
     // The reference is told of those that match the present filter only.
     name: "a pending message that goes is settled, whatever the filter is now",
-    holds: (session, { at, texts }) => changedFilter(session, at) && texts.every((text) => text.startsWith("advisories") || text.includes('"num_ack_pending"') || text.includes('"ack_floor"')),
+    holds: (session, { at, texts }) => changedFilter(session, at) && texts.every((text) => text.startsWith("advisories") || (/"num_ack_pending"|"ack_floor"/.test(text) && agreeInPending(text))),
   },
   {
     // The reference finds a message that was there already when something else wakes it.
@@ -87,7 +93,7 @@ export const KNOWN: readonly Known[] = [
   {
     // The reference asks its store for the first message of a subject, which may have forgotten.
     name: "a start by time looks at what is there",
-    holds: (session, { at, texts }) => sent(session, at, /"by_start_time"/) && texts.every((text) => text.includes('"ack_floor"')),
+    holds: (session, { at, texts }) => sent(session, at, /"by_start_time"/) && texts.every((text) => text.includes('"ack_floor"') && agreeInPending(text)),
   },
   {
     // The reference removes them, and what becomes of them as pending depends on its threads.
@@ -109,7 +115,7 @@ export const KNOWN: readonly Known[] = [
     name: "a reset to the floor begins right behind what was settled",
     holds: (session, { at, texts }) => {
       const op = session.ops[at];
-      return op?.kind === "request" && op.subject.startsWith("$JS.API.CONSUMER.RESET.") && !/"seq":[1-9]/.test(op.body) && texts.every((text) => text.includes('"ack_floor"'));
+      return op?.kind === "request" && op.subject.startsWith("$JS.API.CONSUMER.RESET.") && !/"seq":[1-9]/.test(op.body) && texts.every((text) => text.includes('"ack_floor"') && agreeInPending(text));
     },
   },
   {
@@ -133,14 +139,14 @@ export const KNOWN: readonly Known[] = [
   {
     // Whether it is settled before or after the message that pushed it out is delivered.
     name: "a pending message that others push out moves the floor",
-    holds: (session, { at, texts }) => session.ops[at]?.kind === "publish" && ["max_msgs", "max_msgs_per_subject"].some((limit) => limit in session.stream || sent(session, at, new RegExp(limit))) && texts.every((text) => text.includes('"ack_floor"')),
+    holds: (session, { at, texts }) => session.ops[at]?.kind === "publish" && ["max_msgs", "max_msgs_per_subject"].some((limit) => limit in session.stream || sent(session, at, new RegExp(limit))) && texts.every((text) => text.includes('"ack_floor"') && agreeInPending(text)),
   },
   {
     // The reference goes on at the next message.
     name: "a consumer that is no longer paused delivers at once",
-    holds: (session, { at }) => {
+    holds: (session, { at, texts }) => {
       const op = session.ops[at];
-      return op?.kind === "request" && op.subject.startsWith("$JS.API.CONSUMER.PAUSE.");
+      return op?.kind === "request" && op.subject.startsWith("$JS.API.CONSUMER.PAUSE.") && texts.some((text) => /ours +(?:\S+ reply \$JS\.ACK|_I\.\d+ "NATS)/.test(text) && text.endsWith("(nothing)"));
     },
   },
   {
@@ -158,7 +164,7 @@ export const KNOWN: readonly Known[] = [
     name: "a roll-up that replaces nothing moves nobody",
     holds: (session, { at, texts }) => {
       const op = session.ops[at];
-      return op?.kind === "publish" && op.messages.some(({ header }) => header.includes("Rollup: sub")) && texts.every((text) => text.includes('"ack_floor"'));
+      return op?.kind === "publish" && op.messages.some(({ header }) => header.includes("Rollup: sub")) && texts.every((text) => text.includes('"ack_floor"') && agreeInPending(text));
     },
   },
   {
@@ -185,8 +191,8 @@ export const KNOWN: readonly Known[] = [
     holds: (session, { at, texts }) => {
       const purges = (op: Op | undefined): boolean =>
         (op?.kind === "request" && op.subject.startsWith("$JS.API.STREAM.PURGE.") && op.body.includes('"filter"')) || (op?.kind === "publish" && op.messages.some(({ header }) => header.includes("Rollup: sub")));
-      if (purges(session.ops[at])) return texts.every((text) => /"num_ack_pending":[1-9]/.test(text) || text.startsWith("advisories"));
-      return session.ops.slice(0, at).some(purges) && texts.every((text) => text.includes('"ack_floor"'));
+      if (purges(session.ops[at])) return texts.every((text) => (/"num_ack_pending":[1-9]/.test(text) && agreeInPending(text)) || text.startsWith("advisories"));
+      return session.ops.slice(0, at).some(purges) && texts.every((text) => text.includes('"ack_floor"') && agreeInPending(text));
     },
   },
 ];
