@@ -7,7 +7,8 @@ import type { ConsumerConfig } from "../wire.ts";
 import type { Consumer } from "./consumer.ts";
 import { effectiveReplicas, filtersOf } from "./effective.ts";
 
-function isInternal(config: ConsumerConfig): boolean {
+/** Whether other streams, and not clients, use the consumer. */
+export function isInternal(config: ConsumerConfig): boolean {
   return config.direct === true || config.sourcing === true;
 }
 
