@@ -8,15 +8,18 @@ import type { Consumer } from "./consumer.ts";
 import { effectiveReplicas, filtersOf } from "./effective.ts";
 
 /** Whether other streams, and not clients, use the consumer. */
-export function isInternal(config: ConsumerConfig): boolean {
+function isInternal(config: ConsumerConfig): boolean {
   return config.direct === true || config.sourcing === true;
 }
 
-/** Throws 10026 when there are `count` consumers already and no more are allowed. */
-export function checkCapacity(stream: ConsumerStream, config: ConsumerConfig, count: number): void {
+/** Throws 10026 when no more consumers are allowed than there are. Those that other streams copy from do not count. */
+export function checkCapacity(stream: ConsumerStream, config: ConsumerConfig, present: Iterable<Consumer>): void {
   if (isInternal(config)) return;
   const bounds = [stream.config.max_consumers, stream.account.limitsFor(effectiveReplicas(stream, config)).max_consumers].filter((bound) => bound > 0);
-  if (bounds.length > 0 && count >= Math.min(...bounds)) throw apiError(10026);
+  if (bounds.length === 0) return;
+  let left = Math.min(...bounds);
+  for (const other of present) if (!isInternal(other.config)) left--;
+  if (left <= 0) throw apiError(10026);
 }
 
 /**

@@ -13,7 +13,7 @@ import { inSlices, type Sliced } from "../slices.ts";
 import { type Listing, StoredMessage } from "../store/index.ts";
 import type { ConsumerConfig, ConsumerInfo, StreamConfig } from "../wire.ts";
 import { Consumer } from "./consumer.ts";
-import { checkCapacity, checkWorkQueue, isInternal } from "./admission.ts";
+import { checkCapacity, checkWorkQueue } from "./admission.ts";
 import { inWireOrder, withThreshold } from "./config.ts";
 import { isPersistent } from "./effective.ts";
 import type { ConsumerHost, StopReason } from "./host.ts";
@@ -181,7 +181,7 @@ export class Consumers implements StreamConsumers, ConsumerHost {
       return present;
     }
     if (action === "update") throw apiError(10149);
-    checkCapacity(this.stream, config, [...this.#byName.values()].filter((other) => !isInternal(other.config)).length);
+    checkCapacity(this.stream, config, this.#byName.values());
     checkWorkQueue(this.stream, config, true, this.#byName.values());
     return undefined;
   }

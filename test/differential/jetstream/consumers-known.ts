@@ -73,6 +73,14 @@ function changedGroup({ ops }: Session, at: number): boolean {
 
 export const KNOWN: readonly Known[] = [
   {
+    // The reference looks at those that the consumer itself is interested in.
+    name: "a reset looks at all that nobody needs",
+    holds: (session, { at, texts }) => {
+      const op = session.ops[at];
+      return session.stream["retention"] === "interest" && op?.kind === "request" && op.subject.startsWith("$JS.API.CONSUMER.RESET.") && texts.every((text) => text.startsWith("stream"));
+    },
+  },
+  {
     // In the reference it asks for everything, also where subjects are transformed and it gets nothing.
     name: "filters that name all subjects of an interest stream are filters",
     holds: ({ stream }, { texts }) => stream["retention"] === "interest" && "subject_transform" in stream && texts.every((text) => text.startsWith("stream")),
