@@ -33,6 +33,8 @@ export class Names {
       // How far a consumer has looked before its first delivery depends on the reference's kind of store.
       .replace(/("delivered":\{"consumer_seq":0,"stream_seq":)\d+/g, "$1<num>")
       .replace(NANOSECONDS, "<ts>")
+      // As it was when the message was delivered.
+      .replace(/(Nats-Subject: \$JS\.ACK\.[^\r]*<ts>\.)\d+/g, "$1<pending>")
       .replace(FLOW, "$1<flow>")
       .replace(NUID, (id) => this.#word(id));
   }
