@@ -172,19 +172,13 @@ export class ConsumerModel {
   deleteMessage(seq: number): void {
     this.messages = this.messages.filter((message) => message.seq !== seq);
     const delivery = this.pending.get(seq);
-<<<<<<< HEAD
     // As an acknowledgement it counts for all before, where acknowledgements do.
     if (this.config.policy === "all" && delivery !== undefined) this.#settleThrough(seq, delivery);
     else this.#settle(seq);
-=======
-    if (this.config.policy === "all" && delivery !== undefined) this.#settleThrough(seq, delivery);
-    this.#settle(seq);
->>>>>>> 90c7506 (Name the one message that a purge took from what was there before it; let the consumers' model do as the reference)
     this.queue = this.queue.filter((each) => each !== seq);
   }
 
   purge(filter: string | undefined, upTo: number): void {
-<<<<<<< HEAD
     const isGone = ({ seq, subject }: ModelMessage): boolean => seq < upTo && (filter === undefined || subject === filter);
     const gone = this.messages.filter(isGone);
     this.messages = this.messages.filter((message) => !isGone(message));
@@ -200,24 +194,6 @@ export class ConsumerModel {
       // A single message is settled as if it had been acknowledged, where the floor does not move past it anyway.
       if (gone.length === 1 && isBehind) this.#settle(gone[0].seq);
       else this.#drop((seq) => gone.some((message) => message.seq === seq));
-=======
-    const before = this.messages;
-    this.messages = before.filter(({ seq, subject }) => seq >= upTo || (filter !== undefined && subject !== filter));
-    if (filter === undefined && upTo <= 1) return;
-    const { filters } = this.config;
-    if (filter !== undefined && filters.length > 0 && !filters.includes(filter)) return;
-    const first = this.#streamFirst;
-    if (filter === undefined) this.#passed(first);
-    else if (filters.length > 0 && filters.every((own) => own === filter)) {
-      this.#passed(this.messages.find(({ subject }) => subject === filter)?.seq ?? this.last + 1);
-    } else {
-      // One message that goes behind the floor is settled like any other that leaves the stream.
-      const gone = before.filter((message) => !this.messages.includes(message));
-      const only = gone.length === 1 && this.floor[1] >= first ? gone[0]?.seq : undefined;
-      this.#passed(first);
-      if (only !== undefined) this.#settle(only);
-      else this.#drop((seq) => !this.messages.some((message) => message.seq === seq));
->>>>>>> 90c7506 (Name the one message that a purge took from what was there before it; let the consumers' model do as the reference)
     }
     this.queue = this.queue.filter((seq) => this.pending.has(seq));
   }
@@ -227,10 +203,6 @@ export class ConsumerModel {
     this.floor[1] = Math.max(this.floor[1], first - 1);
     this.deliveredSeq = Math.max(this.deliveredSeq, this.next - 1);
     this.#forget((seq) => seq < first);
-<<<<<<< HEAD
-=======
-    this.deliveredSeq = Math.max(this.deliveredSeq, this.next - 1);
->>>>>>> 90c7506 (Name the one message that a purge took from what was there before it; let the consumers' model do as the reference)
     if (this.pending.size === 0) this.#allSettled();
   }
 
@@ -264,13 +236,8 @@ export class ConsumerModel {
 
   get figures(): ModelFigures {
     return {
-<<<<<<< HEAD
       // Before the first delivery it says how far the consumer has looked.
       delivered: this.delivery === 0 ? [0, this.next - 1] : [this.delivery, this.deliveredSeq],
-=======
-      // Before the first delivery it is told how far the consumer has looked.
-      delivered: [this.delivery, this.delivery === 0 ? this.next - 1 : this.deliveredSeq],
->>>>>>> 90c7506 (Name the one message that a purge took from what was there before it; let the consumers' model do as the reference)
       floor: [this.floor[0], this.floor[1]],
       ackPending: this.pending.size,
       redelivered: this.config.maxDeliver === 1 ? 0 : this.repeats.size,
