@@ -82,7 +82,7 @@ export class Purger {
   }
 
   /** Who asks for everything below a sequence moves consumers there, also when nothing has to go. */
-  *#purgeBelow(below: number, filters: Filters, picks = filters.length > 0): Sweep {
+  *#purgeBelow(below: number, filters: Filters, only?: number): Sweep {
     if (filters.length === 0 && below <= 1) return 0;
     const picked: Picked = { last: 0 };
     const removed = filters.length > 0 ? yield* this.#removeMatching(below, filters, picked) : yield* this.#compact(below);
