@@ -87,3 +87,29 @@ function reopened(world: World, store: ReturnType<World["openFile"]>): ReturnTyp
 function sizes(world: World): number {
   return world.disk.paths().filter((path) => path.endsWith(".seg")).reduce((sum, path) => sum + world.disk.readFile(path).length, 0);
 }
+
+test("a purge while the index of a segment is saved ends that, and the store goes on", async () => {
+  const world = new World();
+  let nowMs = 0;
+  Object.assign(world.clock, { monotonicMs: () => (nowMs += 10) });
+  const store = world.openFile();
+  const fill = (prefix: string): void => {
+    // A segment is full, and every message has a subject of its own.
+    for (let i = 0; i < 66_000; i++) store.append(given({ subject: `${prefix}.${i}` }));
+    store.flush();
+  };
+  const saved = (): number => world.disk.paths().filter((path) => path.endsWith(".idx")).length;
+  fill("a");
+  await world.clock.advance(2000);
+  await world.turns(20);
+  expect(saved()).toBe(0);
+  store.clear();
+  store.flush();
+  await world.turns(10_000);
+  fill("b");
+  await world.clock.advance(2000);
+  await world.turns(10_000);
+  expect(saved()).toBe(1);
+  expect(world.lines).toEqual([]);
+  expect(store.state.messages).toBe(66_000);
+});

@@ -35,6 +35,9 @@ const SEGMENT_BYTES_MAX = 8 * 1024 * 1024;
 const SEGMENT_BYTES_MIN = 64 * 1024;
 /** A stream with a limit of bytes is cut into about so many segments, so that what is dropped goes in small portions. */
 const SEGMENTS_PER_LIMIT = 8;
+/** Indexes of full segments are saved after so long, or when so many wait: what a kill leaves without one has to be read through at the start, 64 MiB at most. */
+const SAVE_AFTER_MS = 1000;
+const UNSAVED_MAX = 8;
 /** A segment with fewer dead bytes is not rewritten. */
 const DEAD_BYTES_MIN = 16 * 1024;
 
@@ -57,6 +60,9 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
   readonly #removal: Removal;
   readonly #cold = new ColdIndexes(() => !this.#syncs.isRunning);
   #syncTimer: Timer | undefined;
+  /** Full segments whose index is to be saved, and when. */
+  readonly #toSave: FileSegment[] = [];
+  #saveTimer: Timer | undefined;
   readonly #idle: Idle;
   #isClosed = false;
   readonly #erasures: Erasures;
@@ -513,8 +519,18 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
     if (this.#removal.isWaiting) this.flushLater();
   }
 
+  /** Not at once: who stores much in one go is not to share the device with it. */
   #saveLater(segment: FileSegment): void {
-    this.background.add("save an index", saveJob(this, segment));
+    this.#toSave.push(segment);
+    if (this.#toSave.length > UNSAVED_MAX) this.#save(this.#toSave.splice(0, 1));
+    this.#saveTimer ??= this.folder.context.clock.after(SAVE_AFTER_MS, () => {
+      this.#saveTimer = undefined;
+      this.#save(this.#toSave.splice(0));
+    });
+  }
+
+  #save(segments: readonly FileSegment[]): void {
+    for (const segment of segments) this.background.add("save an index", saveJob(this, segment));
   }
 
   get toldFloor(): number {
@@ -556,6 +572,7 @@ export class FileStore extends SegmentedStore<FileSegment> implements RewriteHos
   #end(): void {
     this.#isClosed = true;
     this.#syncTimer?.cancel();
+    this.#saveTimer?.cancel();
     this.#idle.stop();
   }
 

@@ -22,15 +22,16 @@ export function toGlobal(local: LocalIndex, subjects: SubjectTable, segment: Fil
 
 /**
  * In slices, while the store goes on. Numbers of subjects may change hands meanwhile, but never that of a message that is there, and a full segment gets no others: so
- * what a number was called in one slice is right in the next.
+ * what a number was called in one slice is right in the next. Undefined once the segment is not of the store any more (`isThere`): then its numbers mean nothing.
  */
-export function* localJob(segment: FileSegment, index: SegmentIndex, subjects: SubjectTable, floor: number): Generator<undefined, LocalIndex, void> {
+export function* localJob(segment: FileSegment, index: SegmentIndex, subjects: SubjectTable, floor: number, isThere: () => boolean): Generator<undefined, LocalIndex | undefined, void> {
   const names = new Names(subjects, index.count);
   for (let slot = 0, named = NAMES_PER_SLICE; slot < index.count; slot++) {
     names.add(slot, index.ids[slot]);
     if (names.count < named) continue;
     named += NAMES_PER_SLICE;
     yield;
+    if (!isThere()) return undefined;
   }
   return build(segment, index, names, floor);
 }

@@ -16,12 +16,14 @@ export interface SaveHost {
 
 /** An index vouches for the records, so they have to be on the device before. */
 export function* saveJob(host: SaveHost, segment: FileSegment): Job {
-  const isWanted = (): boolean => !segment.isIndexSaved && !segment.isDamaged && segment.isSealed && segment.index !== undefined && segment.live > 0;
+  // A rewrite, or a purge, may have taken it out of the store since this was asked for, and between any two steps.
+  const isThere = (): boolean => segment.index !== undefined && host.segments.includes(segment);
+  const isWanted = (): boolean => !segment.isIndexSaved && !segment.isDamaged && segment.isSealed && segment.live > 0 && isThere();
   if (!isWanted()) return;
   yield segment.file.handle.sync();
   if (!isWanted() || segment.index === undefined) return;
-  const local = yield* localJob(segment, segment.index, host.subjectTable, host.toldFloor);
-  if (segment.index === undefined || !host.segments.includes(segment)) return;
+  const local = yield* localJob(segment, segment.index, host.subjectTable, host.toldFloor, isThere);
+  if (local === undefined || !isThere()) return;
   host.folder.writeIndex(segment.file, local);
   segment.isIndexSaved = true;
   segment.notes = [];
