@@ -6,7 +6,6 @@ import { SubjectTransform, hasNoEmptyToken } from "../../routing/index.ts";
 import { toByteString } from "../../util/bytes.ts";
 import { timestampOf } from "../../util/timestamp.ts";
 import { StoredMessage } from "../store/index.ts";
-import type { StreamConfig } from "../wire.ts";
 import type { Stream } from "./stream.ts";
 
 const view = new StoredMessage();
@@ -29,10 +28,9 @@ export class Republisher {
   }
 
   configure(): void {
-    const { config } = this.#stream;
-    const rule = effectiveRule(config);
-    this.#headersOnly = config.republish?.headers_only === true;
-    this.#transform = rule === undefined ? undefined : SubjectTransform.compile(toByteString(rule.src), toByteString(rule.dest));
+    const { republish } = this.#stream.config;
+    this.#headersOnly = republish?.headers_only === true;
+    this.#transform = republish === undefined || republish.dest === "" ? undefined : SubjectTransform.compile(toByteString(republish.src ?? ">"), toByteString(republish.dest));
   }
 
   /** A message was appended; `previous` is the sequence that its subject had before. */
@@ -71,16 +69,6 @@ export class Republisher {
     const entry = link.account.interest.findSubject(to);
     link.forward(entry, to, "", added, view.buffer, view.headerStart, view.bodyStart, this.#headersOnly ? view.bodyStart : view.end);
   }
-}
-
-/** When the stream renames all that it takes, republishing everything means the new names. */
-function effectiveRule(config: StreamConfig): { readonly src: string; readonly dest: string } | undefined {
-  const { republish, subject_transform: transform } = config;
-  if (republish === undefined || republish.dest === "") return undefined;
-  const src = republish.src ?? ">";
-  const takesOnlyTransformed = transform !== undefined && config.subjects?.length === 1 && config.subjects[0] === transform.src;
-  if (src === ">" && republish.dest === ">" && takesOnlyTransformed) return { src: transform.dest, dest: transform.dest };
-  return { src, dest: republish.dest };
 }
 
 /** RFC 3339. */
